@@ -1,0 +1,163 @@
+//! Files of the operating system.
+
+use crate::{Blob, Map, Storage};
+use rustix::fs::{FallocateFlags, fallocate};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+/// The file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FileStorage;
+
+/// Readings and keys are nobody else's business.
+const OWNER_ONLY: u32 = 0o600;
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+impl Storage for FileStorage {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        if dir.is_dir() {
+            return Ok(());
+        }
+        let above = parent(dir);
+        self.create_dir(above)?;
+        match fs::create_dir(dir) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        sync_dir(above)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut paths: Vec<PathBuf> =
+            fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;
+        paths.sort_unstable();
+        Ok(paths)
+    }
+
+    fn create(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn Blob>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(OWNER_ONLY)
+            .open(path)?;
+        let allocated = match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+            // A file system without preallocation still gets a file of the right length.
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(bytes),
+            result => result.map_err(io::Error::from),
+        };
+        if let Err(error) = allocated.and_then(|()| file.sync_all()) {
+            // Half a file would be taken for a damaged one at the next start.
+            drop(file);
+            fs::remove_file(path)?;
+            return Err(error);
+        }
+        sync_dir(parent(path))?;
+        Ok(Box::new(OpenFile(file)))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Blob>> {
+        let existed = path.exists();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(OWNER_ONLY)
+            .open(path)?;
+        if !existed {
+            sync_dir(parent(path))?;
+        }
+        Ok(Box::new(OpenFile(file)))
+    }
+
+    fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let temporary = path.with_extension("tmp");
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(OWNER_ONLY).open(&temporary)?;
+        let written = file.write_all(content).and_then(|()| file.sync_data());
+        if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
+            fs::remove_file(&temporary)?;
+            return Err(error);
+        }
+        sync_dir(parent(path))
+    }
+
+    fn map(&self, path: &Path) -> io::Result<Map> {
+        Map::new(&File::open(path)?)
+    }
+}
+
+#[derive(Debug)]
+struct OpenFile(File);
+
+impl Blob for OpenFile {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn bytes(&self) -> io::Result<u64> {
+        self.0.metadata().map(|metadata| metadata.len())
+    }
+
+    fn set_len(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_created_file_is_zeros_of_the_asked_length() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/segment");
+        FileStorage.create_dir(path.parent().unwrap()).unwrap();
+        let blob = FileStorage.create(&path, 4096).unwrap();
+        assert_eq!(blob.bytes().unwrap(), 4096);
+        blob.write_at(b"xyz", 10).unwrap();
+        blob.sync().unwrap();
+        let map = FileStorage.map(&path).unwrap();
+        assert_eq!((map.len(), &map[9..14]), (4096, &b"\0xyz\0"[..]));
+        assert_eq!(FileStorage.list(path.parent().unwrap()).unwrap(), [path]);
+    }
+
+    #[test]
+    fn a_replaced_file_is_whole_and_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file.bin");
+        FileStorage.replace(&path, b"one").unwrap();
+        FileStorage.replace(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(FileStorage.list(dir.path()).unwrap(), [path]);
+    }
+
+    #[test]
+    fn a_file_larger_than_the_disk_is_refused_and_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("segment");
+        FileStorage.create(&path, 1 << 60).unwrap_err();
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,92 @@
+//! The disk as Arterial sees it.
+//!
+//! Logs, batches, accounts and blocks reach the disk through [`Storage`], so that a test can put
+//! [`Faulty`] between them and the files, fail any operation, and reopen.
+
+#![warn(missing_docs)]
+
+mod faulty;
+mod file;
+mod map;
+
+pub use faulty::{Fault, Faulty};
+pub use file::FileStorage;
+pub use map::Map;
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+/// A place to keep files in.
+pub trait Storage: Send + Sync + fmt::Debug {
+    /// Makes a directory and those above it, durably. An existing one is fine.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// The files in a directory, sorted by name.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
+
+    /// Makes a file of `bytes` zeros whose space is allocated, durably, and opens it for writing.
+    ///
+    /// # Errors
+    /// The operating system's; a full disk is met here and not at the first write.
+    fn create(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn Blob>>;
+
+    /// Opens an existing file, or makes an empty one.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Blob>>;
+
+    /// Replaces a file's content as a whole, durably: after a crash it is the old one or the new one.
+    ///
+    /// # Errors
+    /// The operating system's; the old content then stands.
+    fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()>;
+
+    /// Maps a file that nobody writes any more.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn map(&self, path: &Path) -> io::Result<Map>;
+}
+
+/// An open file.
+pub trait Blob: Send + Sync + fmt::Debug {
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// The operating system's; any part of the bytes may then have been written.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Fills `bytes` from `offset`.
+    ///
+    /// # Errors
+    /// The operating system's, or [`io::ErrorKind::UnexpectedEof`].
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Makes what was written durable (`fdatasync`).
+    ///
+    /// # Errors
+    /// The operating system's. What was written since the last success is then in doubt, for good: the kernel
+    /// may have dropped it, and a second call can succeed without it.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Bytes in the file.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn bytes(&self) -> io::Result<u64>;
+
+    /// Cuts or extends the file.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn set_len(&self, bytes: u64) -> io::Result<()>;
+}
