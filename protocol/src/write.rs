@@ -78,8 +78,8 @@ impl Write<'_> {
         self.encode_body(out);
     }
 
-    /// Bytes 32 ‥ 72 + payload of the canonical record.
-    pub(crate) fn encode_body(&self, out: &mut Vec<u8>) {
+    /// Appends bytes 32 ‥ 72 + payload of the canonical record: what is signed, and what a log keeps.
+    pub fn encode_body(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.device.0);
         out.extend_from_slice(&self.seq.to_le_bytes());
         out.extend_from_slice(&self.observed_at_ms.to_le_bytes());
@@ -88,6 +88,27 @@ impl Write<'_> {
         #[expect(clippy::cast_possible_truncation, reason = "a validated payload is at most 64 KiB")]
         out.extend_from_slice(&(self.payload.len() as u32).to_le_bytes());
         out.extend_from_slice(self.payload);
+    }
+}
+
+impl<'a> Write<'a> {
+    /// The write whose [`Write::encode_body`] is `body`, or `None` where there is none.
+    #[must_use]
+    pub fn decode_body(body: &'a [u8]) -> Option<Self> {
+        let (device, rest) = body.split_first_chunk::<16>()?;
+        let (seq, rest) = rest.split_first_chunk::<8>()?;
+        let (observed_at_ms, rest) = rest.split_first_chunk::<8>()?;
+        let (&[kind_low, kind_high, 0, 0], rest) = rest.split_first_chunk::<4>()? else { return None };
+        let (payload_len, payload) = rest.split_first_chunk::<4>()?;
+        let write = Self {
+            device: DeviceId(*device),
+            seq: u64::from_le_bytes(*seq),
+            observed_at_ms: u64::from_le_bytes(*observed_at_ms),
+            kind: u16::from_le_bytes([kind_low, kind_high]),
+            payload,
+        };
+        (u32::from_le_bytes(*payload_len) as usize == payload.len() && write.validate().is_ok())
+            .then_some(write)
     }
 }
 
@@ -107,7 +128,17 @@ impl Tag {
         Self::Mac(*blake3::keyed_hash(key, signed_bytes).as_bytes())
     }
 
-    /// Whether an Ed25519 tag is by `credential` over `signed_bytes`.
+    /// Checks a MAC tag against the device's key, in constant time.
+    ///
+    /// # Errors
+    /// It is no MAC tag, or another.
+    pub fn verify_mac(&self, key: &[u8; 32], signed_bytes: &[u8]) -> Result<(), AuthorshipError> {
+        let Self::Mac(mac) = self else { return Err(AuthorshipError::KindMismatch) };
+        let expected = blake3::keyed_hash(key, signed_bytes);
+        if expected == *mac { Ok(()) } else { Err(AuthorshipError::Mac) }
+    }
+
+    /// Checks that an Ed25519 tag is by `credential` over `signed_bytes`.
     ///
     /// # Errors
     /// [`AuthorshipError`] says which of the three doesn't fit.
@@ -131,6 +162,9 @@ pub enum AuthorshipError {
     /// A signature where the device has a MAC key, or the other way round.
     #[error("the tag is not of the kind that the device is enrolled with")]
     KindMismatch,
+    /// The MAC is another.
+    #[error("the MAC is not by the device's key")]
+    Mac,
     /// The enrolled key is no point of the curve.
     #[error("the device's Ed25519 public key is not a valid point")]
     Key,

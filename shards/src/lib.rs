@@ -1,0 +1,31 @@
+//! The write side of Arterial: a device's write becomes a durable record, and records become batches.
+//!
+//! ```text
+//! submit ─▶ router ─▶ queue ─▶ writer: authenticate ─▶ admit ─▶ log ─ fdatasync ─▶ acknowledge
+//!           by device  one a shard, bounded                       │
+//!                                                          seal ─▶ batch
+//! ```
+//!
+//! [`Shards`] is every shard of a deployment. Writers of different shards share nothing that is written.
+
+mod accounts;
+mod authenticate;
+mod cache;
+mod enrolment;
+mod error;
+mod keys;
+pub mod limits;
+mod log;
+mod queue;
+mod sealed;
+mod shard;
+mod shards;
+mod ticket;
+mod writer;
+
+pub use enrolment::{DeviceKey, Enrolment};
+pub use error::{EnrolError, ShardError, SubmitError};
+pub use log::LogPosition;
+pub use shard::{Ack, Enrolled, Located, SealedBatch, SealedRecord};
+pub use shards::{ShardStatus, Shards, ShardsConfig, Tickets};
+pub use ticket::{Abandoned, Ticket};

@@ -1,0 +1,33 @@
+//! A shard's log: preallocated segments of frames, appended in groups, synced once a group.
+//!
+//! ```text
+//! log/0000000000000000.seg   log/0000000004000000.seg   …        named by the position of their first byte
+//!
+//! segment:  header[64] │ frame │ frame │ … │ zeros
+//! frame:    8-byte aligned, see `frame`
+//! ```
+//!
+//! A [`LogPosition`] is a byte of the log as a whole; segments of one log all have the same size, so the file
+//! and the offset in it follow from the position.
+
+mod frame;
+mod reader;
+mod segment;
+mod writer;
+
+pub(crate) use frame::{Frame, StoredRecord, record_frame_bytes_max};
+pub(crate) use reader::LogReader;
+pub(crate) use segment::{SegmentId, recover};
+pub(crate) use writer::LogWriter;
+
+use std::fmt;
+
+/// Where a record stands in its shard's log.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct LogPosition(pub u64);
+
+impl fmt::Display for LogPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "log position {}", self.0)
+    }
+}
