@@ -10,7 +10,6 @@
 
 mod accounts;
 mod authenticate;
-mod cache;
 mod enrolment;
 mod error;
 mod keys;

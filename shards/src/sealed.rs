@@ -12,13 +12,12 @@
 //! Both are written before the seal is logged and can be made again from the log.
 
 use crate::{
-    cache::Cache,
     error::{IoContext, ShardError},
     limits::OPEN_FILES_MAX,
     log::LogPosition,
 };
 use arterial_protocol::{Batch, BlockNumber, DataDigest, ShardId};
-use arterial_storage::{Map, Storage};
+use arterial_storage::{Cache, Map, Storage};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,

@@ -5,10 +5,12 @@
 
 #![warn(missing_docs)]
 
+mod cache;
 mod faulty;
 mod file;
 mod map;
 
+pub use cache::Cache;
 pub use faulty::{Fault, Faulty};
 pub use file::FileStorage;
 pub use map::Map;

@@ -6,12 +6,11 @@ use super::{
     segment::path_of,
 };
 use crate::{
-    cache::Cache,
     error::{IoContext, ShardError},
     limits::OPEN_FILES_MAX,
 };
 use arterial_protocol::limits::PAYLOAD_BYTES_MAX;
-use arterial_storage::{Blob, Map, Storage};
+use arterial_storage::{Blob, Cache, Map, Storage};
 use std::{
     path::{Path, PathBuf},
     sync::{

@@ -1,23 +1,28 @@
-//! A few files kept open, the least recently used one closed first.
+//! A few things kept at hand, the least recently used one let go first.
 
 use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// At most `capacity` values by key; linear, as it is meant for a few dozen.
 #[derive(Debug)]
-pub(crate) struct Cache<K, V> {
+pub struct Cache<K, V> {
     capacity: usize,
     /// Most recently used last.
     entries: Mutex<Vec<(K, Arc<V>)>>,
 }
 
 impl<K: PartialEq + Copy, V> Cache<K, V> {
-    pub(crate) fn new(capacity: usize) -> Self {
+    /// An empty cache.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
         Self { capacity, entries: Mutex::new(Vec::with_capacity(capacity)) }
     }
 
     /// The value of a key, made if it isn't there.
-    pub(crate) fn get_or_try_insert<E>(
+    ///
+    /// # Errors
+    /// What making it answers; nothing is kept then.
+    pub fn get_or_try_insert<E>(
         &self,
         key: K,
         make: impl FnOnce() -> Result<V, E>,

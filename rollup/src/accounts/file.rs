@@ -1,0 +1,260 @@
+//! The nodes on disk.
+
+use arterial_protocol::{
+    Account, AccountError, Digest, Domain, ShardId, empty_subtree,
+    limits::{ACCOUNTS_DEPTH, SLOTS_END},
+    poseidon::koala,
+};
+use arterial_storage::{Blob, Storage};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+const MAGIC: [u8; 8] = *b"ARTNODES";
+const VERSION: u16 = 1;
+const HEADER_BYTES: usize = 64;
+pub(super) const ACCOUNT_BYTES: usize = 72;
+pub(super) const NODE_BYTES: usize = 80;
+
+/// Why accounts can't be moved or opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccountsError {
+    /// The batch is not for this shard's accounts as they stand.
+    #[error("the batch of block {number} opens an account at slot {got}: the next free slot is {expected}")]
+    EnrolmentOutOfTurn {
+        /// The block.
+        number: u64,
+        /// The next free slot.
+        expected: u32,
+        /// The batch's.
+        got: u32,
+    },
+    /// The batch has records of an account that does not exist.
+    #[error("the batch of block {number} has records of slot {slot}, which is unused")]
+    UnknownAccount {
+        /// The block.
+        number: u64,
+        /// The slot.
+        slot: u32,
+    },
+    /// A record breaks a rule of its account.
+    #[error("the batch of block {number} breaks a rule at slot {slot}: {source}")]
+    Rule {
+        /// The block.
+        number: u64,
+        /// The account.
+        slot: u32,
+        /// The rule.
+        source: AccountError,
+    },
+    /// The operating system refused something.
+    #[error("{what} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// The answer.
+        source: io::Error,
+    },
+    /// The file is not what was written.
+    #[error("{} is corrupt at byte {offset}: {what}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// A version of a shard's accounts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TreeRoot {
+    /// The root's digest.
+    pub digest: Digest,
+    /// Where its node stands in the file, 0 while the tree is empty.
+    pub at: u64,
+    /// The file's length with this version in it.
+    pub end: u64,
+}
+
+impl TreeRoot {
+    /// The tree before the first block.
+    #[must_use]
+    pub fn genesis() -> Self {
+        Self { digest: empty_subtree(ACCOUNTS_DEPTH), at: 0, end: HEADER_BYTES as u64 }
+    }
+}
+
+/// An account at a version, and its way to that version's root.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Opening {
+    /// The account, `None` while its slot is unused.
+    pub account: Option<Account>,
+    /// Siblings from the account up.
+    pub path: [Digest; ACCOUNTS_DEPTH],
+}
+
+/// The nodes file of one shard.
+#[derive(Debug)]
+pub struct AccountsFile {
+    path: PathBuf,
+    blob: Box<dyn Blob>,
+}
+
+/// A node's digest and where it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Pointer {
+    pub(super) digest: Digest,
+    pub(super) at: u64,
+}
+
+impl Pointer {
+    pub(super) fn empty(level: usize) -> Self {
+        Self { digest: empty_subtree(level), at: 0 }
+    }
+}
+
+fn header(shard: ShardId, domain: Domain) -> [u8; HEADER_BYTES] {
+    let mut bytes = [0; HEADER_BYTES];
+    bytes[..8].copy_from_slice(&MAGIC);
+    bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[12..16].copy_from_slice(&shard.0.to_le_bytes());
+    bytes[16..48].copy_from_slice(&domain.0.to_be_bytes());
+    let crc = crc32c::crc32c(&bytes[..60]);
+    bytes[60..].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+impl AccountsFile {
+    /// Opens a shard's file, or makes it.
+    ///
+    /// # Errors
+    /// The file can't be opened, or is another shard's or deployment's.
+    pub fn open(
+        storage: &dyn Storage,
+        path: &Path,
+        shard: ShardId,
+        domain: Domain,
+    ) -> Result<Self, AccountsError> {
+        let io = |what, source| AccountsError::Io { what, path: path.to_owned(), source };
+        let blob = storage.open(path).map_err(|source| io("cannot open accounts file", source))?;
+        let expected = header(shard, domain);
+        let length = blob.bytes().map_err(|source| io("cannot read accounts file", source))?;
+        if length < HEADER_BYTES as u64 {
+            // New, or the process ended while it was made.
+            let begun = blob.write_at(&expected, 0).and_then(|()| blob.sync());
+            begun.map_err(|source| io("cannot begin accounts file", source))?;
+        } else {
+            let mut found = [0; HEADER_BYTES];
+            blob.read_at(&mut found, 0).map_err(|source| io("cannot read accounts file", source))?;
+            if found != expected {
+                let what = "its header is not that of this shard and deployment";
+                return Err(AccountsError::Corrupt { path: path.to_owned(), offset: 0, what });
+            }
+        }
+        Ok(Self { path: path.to_owned(), blob })
+    }
+
+    fn io(&self, what: &'static str) -> impl FnOnce(io::Error) -> AccountsError {
+        move |source| AccountsError::Io { what, path: self.path.clone(), source }
+    }
+
+    fn corrupt(&self, offset: u64, what: &'static str) -> AccountsError {
+        AccountsError::Corrupt { path: self.path.clone(), offset, what }
+    }
+
+    /// Appends what a block adds, durably.
+    pub(super) fn append(&self, bytes: &[u8], at: u64) -> Result<(), AccountsError> {
+        self.blob
+            .write_at(bytes, at)
+            .and_then(|()| self.blob.sync())
+            .map_err(self.io("cannot append to accounts file"))
+    }
+
+    /// Cuts what a crash left behind a version.
+    pub(super) fn cut(&self, end: u64) -> Result<(), AccountsError> {
+        let length = self.blob.bytes().map_err(self.io("cannot read accounts file"))?;
+        if length < end {
+            return Err(self.corrupt(length, "it ends before the newest block's accounts"));
+        }
+        self.blob.set_len(end).map_err(self.io("cannot cut accounts file"))
+    }
+
+    /// Opens the account at `slot` as of a version.
+    ///
+    /// # Errors
+    /// The file can't be read or does not hash to the version's root.
+    pub fn open_at(&self, root: &TreeRoot, slot: u32) -> Result<Opening, AccountsError> {
+        assert!(slot < SLOTS_END, "a slot is in the tree");
+        let mut path = [Digest::ZERO; ACCOUNTS_DEPTH];
+        let mut pointer = Pointer { digest: root.digest, at: root.at };
+        for level in (0..ACCOUNTS_DEPTH).rev() {
+            let [left, right] = self.children(pointer, level)?;
+            let on_right = slot >> level & 1 == 1;
+            (pointer, path[level]) = if on_right { (right, left.digest) } else { (left, right.digest) };
+        }
+        let account = if pointer.at == 0 { None } else { Some(self.account(pointer)?) };
+        Ok(Opening { account, path })
+    }
+
+    /// The two nodes under one whose children are at `level`.
+    pub(super) fn children(&self, parent: Pointer, level: usize) -> Result<[Pointer; 2], AccountsError> {
+        if parent.at == 0 {
+            return Ok([Pointer::empty(level); 2]);
+        }
+        let mut bytes = [0; NODE_BYTES];
+        self.blob.read_at(&mut bytes, parent.at).map_err(self.io("cannot read accounts file"))?;
+        let digest = |at: usize| Digest::from_bytes(core::array::from_fn(|i| bytes[at + i]));
+        let place = |at: usize| u64::from_le_bytes(core::array::from_fn(|i| bytes[at + i]));
+        let (Some(left), Some(right)) = (digest(0), digest(32)) else {
+            return Err(self.corrupt(parent.at, "a node's digest is not canonical"));
+        };
+        if koala::node(left, right) != parent.digest {
+            return Err(self.corrupt(parent.at, "a node does not hash to the digest above it"));
+        }
+        let children = [Pointer { digest: left, at: place(64) }, Pointer { digest: right, at: place(72) }];
+        // Where a child stands is under no digest; a wrong place shows when the child is read, but for "unused".
+        if children.iter().any(|child| (child.at == 0) != (child.digest == empty_subtree(level))) {
+            return Err(self.corrupt(parent.at, "a node points to nowhere"));
+        }
+        Ok(children)
+    }
+
+    pub(super) fn account(&self, pointer: Pointer) -> Result<Account, AccountsError> {
+        let mut bytes = [0; ACCOUNT_BYTES];
+        self.blob.read_at(&mut bytes, pointer.at).map_err(self.io("cannot read accounts file"))?;
+        let digest = |at: usize| Digest::from_bytes(core::array::from_fn(|i| bytes[at + i]));
+        let number = |at: usize| u32::from_le_bytes(core::array::from_fn(|i| bytes[at + i]));
+        match (digest(0), digest(32)) {
+            (Some(identity), Some(head)) => {
+                let account = Account { identity, head, next_seq: number(64), count: number(68) };
+                if account.leaf() != pointer.digest {
+                    return Err(self.corrupt(pointer.at, "an account does not hash to the digest above it"));
+                }
+                Ok(account)
+            }
+            _ => Err(self.corrupt(pointer.at, "an account's digest is not canonical")),
+        }
+    }
+}
+
+pub(super) fn encode_account(account: &Account, out: &mut Vec<u8>) {
+    out.extend_from_slice(&account.identity.to_bytes());
+    out.extend_from_slice(&account.head.to_bytes());
+    out.extend_from_slice(&account.next_seq.to_le_bytes());
+    out.extend_from_slice(&account.count.to_le_bytes());
+}
+
+pub(super) fn encode_node([left, right]: [Pointer; 2], out: &mut Vec<u8>) {
+    for child in [left, right] {
+        out.extend_from_slice(&child.digest.to_bytes());
+    }
+    for child in [left, right] {
+        out.extend_from_slice(&child.at.to_le_bytes());
+    }
+}

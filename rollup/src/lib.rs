@@ -1,0 +1,14 @@
+//! The proof side of Arterial: accounts, the block circuit, Groth16, settlement.
+//!
+//! ```text
+//! Batch ─▶ AccountsTree ─▶ ShardLeaf ─▶ BlockWitness ─▶ Prover ─▶ ProvenBlock ─▶ BaseChain
+//! ```
+//!
+//! A [`ProvenBlock`] can only be had by checking its proof, so nothing else is ever stored or posted.
+
+pub mod accounts;
+mod block;
+pub mod circuit;
+pub mod proof;
+
+pub use block::ProvenBlock;
