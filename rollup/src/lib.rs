@@ -8,7 +8,10 @@
 
 pub mod accounts;
 mod block;
+pub mod chain;
 pub mod circuit;
+mod clock;
 pub mod proof;
 
 pub use block::ProvenBlock;
+pub use clock::{Clock, ManualClock, SystemClock};

@@ -1,0 +1,244 @@
+//! A base chain in this process: the settlement contract's own bytecode in an EVM, slots, finality, and a history on
+//! disk. It is for running Arterial without a network, for benchmarks, and as the model that other chains are held
+//! against; it has one validator, which is this process.
+//!
+//! Time is cut into slots, counted from the chain's creation; every slot has one block, whose height is the slot's
+//! number. A transaction goes into the block of the slot after the one in which it was submitted, and a block is final
+//! when the clock is [`EmbeddedConfig::finality_slots`] past it. There is no thread behind this: every call first does
+//! what has become due by its clock. A clock that runs backwards stops the chain until it has caught up.
+//!
+//! # History
+//! `history.log`, little-endian; blocks without transactions are not in it. Numbers of the contract's own (roots,
+//! key, storage) are big-endian as the EVM has them.
+//!
+//! ```text
+//! header  "ARTCHAIN" │ version u32 │ chain_id u64 │ slot_ms u64 │ finality_slots u64 │ genesis_ms u64
+//!         │ BLAKE3 of the contract's bytecode [32] │ genesis state root [32] │ verification key 22 × [32] │ crc u32
+//! frame   length u32 │ crc of length u32 │ crc of content u32 │ content
+//! content = 1u8 │ height u64 │ n u32 │ n × transaction │ m u32 │ m × account                     a block
+//!         | 2u8 │ height u64                                                 every block up to here is final
+//! transaction = caller [20] │ calldata: length u32, bytes │ success u8 │ gas u64 │ answer: length u32, bytes
+//! account     = address [20] │ nonce u64 │ k u32 │ k × (place [32], value [32])        after the block
+//! ```
+//!
+//! Checksums are CRC-32C. A frame is appended and synced before anybody is told of the block, or of its finality.
+//! Opening deploys the contract again from the header and applies the accounts of every frame; it runs no transaction
+//! again. What a crash tore off the end is cut; damage before the end is [`ChainError::Corrupt`]. Transactions that are
+//! in no block yet are forgotten at a restart, as a node forgets its pool.
+
+mod evm;
+mod frame;
+mod history;
+mod ledger;
+#[cfg(test)]
+mod tests;
+
+use super::{
+    At, BaseChain, ChainError, Head, PostStatus,
+    contract::{Address, Call, ContractError},
+};
+use crate::{block::ProvenBlock, clock::Clock, proof::VerificationKey};
+use arterial_protocol::{BlockNumber, StateRoot};
+use frame::Header;
+use history::{History, Lock, Writer};
+use ledger::Ledger;
+use parking_lot::Mutex;
+use std::{fs, path::Path, sync::Arc};
+
+/// The account that posts blocks here, and the contract's first sequencer.
+pub const SEQUENCER: Address = Address(*b"arterial sequencer  ");
+
+/// Transactions in one block.
+pub const TRANSACTIONS_MAX: usize = 256;
+/// Calldata of one transaction; a block's proof takes 356 bytes.
+pub const CALLDATA_BYTES_MAX: usize = 16 << 10;
+/// Content of one frame of the history.
+const FRAME_BYTES_MAX: usize = 8 << 20;
+// Beside its calldata, a transaction has a short answer and changes a few words.
+const _: () = assert!(TRANSACTIONS_MAX * (CALLDATA_BYTES_MAX + 4096) <= FRAME_BYTES_MAX);
+
+/// What makes one embedded chain differ from another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EmbeddedConfig {
+    /// Its EIP-155 id.
+    pub chain_id: u64,
+    /// Milliseconds from one block to the next; at least 1.
+    pub slot_ms: u64,
+    /// Slots from a block to its finality.
+    pub finality_slots: u64,
+}
+
+impl Default for EmbeddedConfig {
+    /// One second to a block, two blocks to finality, chain 1337 as development chains have it.
+    fn default() -> Self {
+        Self { chain_id: 1337, slot_ms: 1000, finality_slots: 2 }
+    }
+}
+
+/// A call of the contract by somebody.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transaction {
+    /// Who sends it.
+    pub caller: Address,
+    /// What the contract gets, at most [`CALLDATA_BYTES_MAX`] bytes.
+    pub calldata: Vec<u8>,
+}
+
+/// What came of a transaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// Gas of the whole transaction, calldata and the base price included.
+    pub gas_used: u64,
+    /// The contract's answer.
+    pub result: Result<Vec<u8>, ContractError>,
+}
+
+/// Where a transaction will be found once its block exists.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct TransactionId {
+    height: u64,
+    index: usize,
+}
+
+/// The base chain in this process; see the [module](self).
+pub struct EmbeddedChain {
+    config: EmbeddedConfig,
+    ledger: Mutex<Ledger>,
+}
+
+impl EmbeddedChain {
+    /// Starts a chain in a directory that has none, with the contract deployed at height 0 for a verification key by its
+    /// [words](VerificationKey::words).
+    ///
+    /// # Errors
+    /// There is a chain already, the contract refuses key or root, or the disk fails.
+    pub fn create(
+        dir: &Path,
+        config: EmbeddedConfig,
+        genesis_state_root: StateRoot,
+        key: &[[u8; 32]; VerificationKey::WORDS],
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ChainError> {
+        if config.slot_ms == 0 {
+            return Err(ChainError::Misuse("slot_ms: expected at least 1, got 0".into()));
+        }
+        let genesis_ms = clock.now_ms();
+        let code = Header::own_code();
+        let header = Header { config, genesis_ms, code, genesis: genesis_state_root, key: *key };
+        let mut ledger = Ledger::new(&header)?;
+        fs::create_dir_all(dir).map_err(|source| history::failure("creating", dir, source))?;
+        ledger.write_with(Writer::create(dir, Lock::take(dir)?, &header)?, clock);
+        Ok(Self { config, ledger: Mutex::new(ledger) })
+    }
+
+    /// Goes on with a chain from its history.
+    ///
+    /// # Errors
+    /// The history is another chain's, was made with another contract, is damaged, missing or in use.
+    pub fn open(dir: &Path, config: EmbeddedConfig, clock: Arc<dyn Clock>) -> Result<Self, ChainError> {
+        let lock = match dir.is_dir() {
+            true => Lock::take(dir)?,
+            false => {
+                return Err(ChainError::Misuse(format!(
+                    "{} does not exist; create the chain first",
+                    dir.display()
+                )));
+            }
+        };
+        let (header, history) = History::open(dir)?;
+        if header.config != config {
+            let got = header.config;
+            return Err(ChainError::Misuse(format!(
+                "{} is of another chain: expected {config:?}, got {got:?}",
+                dir.display()
+            )));
+        }
+        let (mut ledger, history) = Ledger::replay(&header, history)?;
+        ledger.write_with(Writer::resume(history, lock)?, clock);
+        Ok(Self { config, ledger: Mutex::new(ledger) })
+    }
+
+    /// Reads a chain's history as it is now, also while another process writes it: what an auditor does.
+    ///
+    /// Takes no lock, writes nothing, follows nothing that is appended later. It has no clock: final is what the writer
+    /// recorded as final. Nothing can be sent to it.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_read_only(dir: &Path) -> Result<Self, ChainError> {
+        let (header, history) = History::open(dir)?;
+        let (ledger, _) = Ledger::replay(&header, history)?;
+        Ok(Self { config: header.config, ledger: Mutex::new(ledger) })
+    }
+
+    /// Submits a transaction of any account, as anybody can on any chain, and says where it will be included. It is
+    /// included even when the contract reverts it.
+    ///
+    /// # Errors
+    /// It or its block is over the limits, the chain is read-only, or its disk failed.
+    pub fn send(&self, transaction: Transaction) -> Result<TransactionId, ChainError> {
+        let mut ledger = self.ledger.lock();
+        ledger.advance()?;
+        let executed = ledger.simulate(&transaction)?;
+        ledger.submit(transaction, executed)
+    }
+
+    /// What would come of a transaction in the next block, after those submitted already. Nothing is sent.
+    ///
+    /// # Errors
+    /// It is over the limits, or the chain's disk failed.
+    pub fn simulate(&self, transaction: &Transaction) -> Result<Outcome, ChainError> {
+        let mut ledger = self.ledger.lock();
+        ledger.advance()?;
+        Ok(ledger.simulate(transaction)?.receipt.outcome())
+    }
+
+    /// What came of a transaction, or `None` while it is in no block.
+    ///
+    /// # Errors
+    /// The chain's disk failed.
+    pub fn outcome(&self, id: TransactionId) -> Result<Option<Outcome>, ChainError> {
+        let mut ledger = self.ledger.lock();
+        ledger.advance()?;
+        Ok(ledger.receipt(id).map(frame::Receipt::outcome))
+    }
+}
+
+impl BaseChain for EmbeddedChain {
+    fn chain_id(&self) -> u64 {
+        self.config.chain_id
+    }
+
+    fn post(&self, block: &ProvenBlock) -> Result<(), ChainError> {
+        let (statement, proof) = (block.statement(), block.proof());
+        let number = statement.number;
+        let mut ledger = self.ledger.lock();
+        ledger.advance()?;
+        if ledger.is_posted(number, statement.new_state_root)? {
+            return Ok(());
+        }
+        let calldata = Call::post_block(statement, proof).encode();
+        let transaction = Transaction { caller: SEQUENCER, calldata };
+        let executed = ledger.simulate(&transaction)?;
+        executed.receipt.outcome().result.map_err(|error| ChainError::Rejected { number, error })?;
+        ledger.submit(transaction, executed).map(|_| ())
+    }
+
+    fn status(&self, number: BlockNumber) -> Result<PostStatus, ChainError> {
+        let mut ledger = self.ledger.lock();
+        ledger.advance()?;
+        Ok(ledger.status(number))
+    }
+
+    fn head(&self) -> Result<Head, ChainError> {
+        let mut ledger = self.ledger.lock();
+        ledger.advance()?;
+        ledger.head()
+    }
+
+    fn state_root(&self, number: BlockNumber, at: At) -> Result<Option<StateRoot>, ChainError> {
+        let mut ledger = self.ledger.lock();
+        ledger.advance()?;
+        ledger.state_root(number, at)
+    }
+}
