@@ -8,10 +8,12 @@
 
 pub mod accounts;
 mod block;
+mod block_store;
 pub mod chain;
 pub mod circuit;
 mod clock;
 pub mod proof;
 
 pub use block::ProvenBlock;
+pub use block_store::{BlockStore, BlockStoreError, ShardState, StoredBlock};
 pub use clock::{Clock, ManualClock, SystemClock};
