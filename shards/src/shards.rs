@@ -383,6 +383,12 @@ impl Shards {
         self.shards.iter().any(|shard| shard.has_unsealed.load(Ordering::Acquire))
     }
 
+    /// The newest block that any shard has sealed.
+    #[must_use]
+    pub fn newest_sealed(&self) -> BlockNumber {
+        self.shards.iter().map(|shard| shard.sealed_number()).max().unwrap_or(BlockNumber::GENESIS)
+    }
+
     /// Takes nothing more, works off what is queued, and ends the writers.
     pub fn close(&self) {
         for shard in &self.shards {

@@ -44,9 +44,14 @@ pub(super) struct History {
     last_height: u64,
 }
 
+/// Where a chain's history is.
+pub(super) fn path(dir: &Path) -> PathBuf {
+    dir.join(FILE)
+}
+
 impl History {
     pub(super) fn open(dir: &Path) -> Result<(Header, Self), ChainError> {
-        let path = dir.join(FILE);
+        let path = path(dir);
         let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(ChainError::Misuse(format!(
@@ -126,7 +131,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts a history in a directory that has none.
     pub(super) fn create(dir: &Path, lock: Lock, header: &Header) -> Result<Self, ChainError> {
-        let path = dir.join(FILE);
+        let path = path(dir);
         if path.exists() {
             return Err(ChainError::Misuse(format!("{} exists already; open it instead", path.display())));
         }

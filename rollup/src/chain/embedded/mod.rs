@@ -131,6 +131,12 @@ impl EmbeddedChain {
         Ok(Self { config, ledger: Mutex::new(ledger) })
     }
 
+    /// Whether a directory has a chain.
+    #[must_use]
+    pub fn exists(dir: &Path) -> bool {
+        history::path(dir).exists()
+    }
+
     /// Goes on with a chain from its history.
     ///
     /// # Errors

@@ -1,0 +1,364 @@
+//! Opening an engine.
+
+use crate::{
+    engine::{Engine, Inner},
+    error::EngineError,
+    genesis::Deployment,
+    lock,
+    pipeline::{Pipeline, ShardAccounts, state_root},
+    receipts::Receipts,
+    settle::Settler,
+    stages::Stages,
+};
+use arterial_protocol::{BlockNumber, ShardCount, StateRoot, limits::SHARDS_MAX};
+use arterial_rollup::{
+    BlockStore, Clock, ShardState, SystemClock,
+    accounts::{AccountsFile, AccountsTree},
+    chain::{BaseChain, ChainError},
+    proof::{KeyPair, Prover, VerificationKey},
+};
+use arterial_shards::{Shards, limits::SEGMENT_BYTES_DEFAULT};
+use arterial_storage::{FileStorage, Storage};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+/// A deployment's Groth16 keys.
+pub(crate) const KEY_FILE: &str = "block.key";
+const SHARDS_DEFAULT: u32 = 16;
+const BLOCK_RECORDS_DEFAULT: usize = 65_536;
+const BLOCK_INTERVAL_DEFAULT: Duration = Duration::from_secs(2);
+/// What a thread of the prover adds to its niceness, so that it yields to the writers.
+const PROVER_NICENESS: i32 = 10;
+
+/// The contract that a deployment settles on.
+#[derive(Clone, Copy, Debug)]
+pub struct Contract<'a> {
+    /// The deployment's directory.
+    pub dir: &'a Path,
+    /// EIP-155 id of the chain.
+    pub chain_id: u64,
+    /// The state root before the first block.
+    pub genesis_state_root: StateRoot,
+    /// The Groth16 verification key that it is deployed with.
+    pub key: &'a VerificationKey,
+}
+
+type ChainFactory = Box<dyn FnOnce(&Contract<'_>, Arc<dyn Clock>) -> Result<Arc<dyn BaseChain>, ChainError>>;
+
+/// How an engine is set up. Made by [`Engine::builder`].
+pub struct EngineBuilder {
+    dir: PathBuf,
+    shards: Option<u32>,
+    segment_bytes: Option<u64>,
+    block_records: usize,
+    block_interval: Duration,
+    prover_threads: usize,
+    chain: Option<(u64, ChainFactory)>,
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for EngineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineBuilder")
+            .field("dir", &self.dir)
+            .field("shards", &self.shards)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EngineBuilder {
+    pub(crate) fn new(dir: PathBuf) -> Self {
+        Self {
+            dir,
+            shards: None,
+            segment_bytes: None,
+            block_records: BLOCK_RECORDS_DEFAULT,
+            block_interval: BLOCK_INTERVAL_DEFAULT,
+            prover_threads: 0,
+            chain: None,
+            storage: Arc::new(FileStorage),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// How many shards a new deployment has, a power of two; 16 by default. Fixed from then on.
+    #[must_use]
+    pub const fn shards(mut self, shards: u32) -> Self {
+        self.shards = Some(shards);
+        self
+    }
+
+    /// Bytes of a log segment in a new deployment; 64 MiB by default. Fixed from then on.
+    #[must_use]
+    pub const fn segment_bytes(mut self, bytes: u64) -> Self {
+        self.segment_bytes = Some(bytes);
+        self
+    }
+
+    /// A block is made when so many records wait; 65,536 by default.
+    #[must_use]
+    pub const fn block_records(mut self, records: usize) -> Self {
+        self.block_records = records;
+        self
+    }
+
+    /// A block is made when anything has waited so long; 2 seconds by default.
+    #[must_use]
+    pub const fn block_interval(mut self, interval: Duration) -> Self {
+        self.block_interval = interval;
+        self
+    }
+
+    /// Threads that move accounts and prove; one for each core by default.
+    #[must_use]
+    pub const fn prover_threads(mut self, threads: usize) -> Self {
+        self.prover_threads = threads;
+        self
+    }
+
+    /// Settles on a chain of the caller's: `open` gets the contract that it must find or deploy there.
+    #[must_use]
+    pub fn chain(
+        mut self,
+        chain_id: u64,
+        open: impl FnOnce(&Contract<'_>) -> Result<Arc<dyn BaseChain>, ChainError> + 'static,
+    ) -> Self {
+        self.chain = Some((chain_id, Box::new(move |contract, _| open(contract))));
+        self
+    }
+
+    /// Settles on a chain in this process, kept in the deployment's directory. The default, with its default settings.
+    #[cfg(feature = "embedded-chain")]
+    #[must_use]
+    pub fn embedded_chain(mut self, config: arterial_rollup::chain::embedded::EmbeddedConfig) -> Self {
+        self.chain = Some((config.chain_id, embedded(config)));
+        self
+    }
+
+    /// Keeps logs, accounts and blocks on another disk than the operating system's: for tests.
+    #[must_use]
+    pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
+        self.storage = storage;
+        self
+    }
+
+    /// Lets the embedded chain tell time by another clock than the system's: for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Opens the deployment in the directory, or begins one, and starts its threads.
+    ///
+    /// A new deployment takes the Groth16 keys that it finds in the directory as `block.key`, or makes its own. That is
+    /// a development setup: whoever ran it could forge proofs.
+    ///
+    /// # Errors
+    /// The settings don't fit the directory, it is in use, or a file in it can't be read or is damaged.
+    pub fn open(mut self) -> Result<Engine, EngineError> {
+        let (chain_id, open_chain) = self.take_chain()?;
+        self.storage.create_dir(&self.dir).map_err(|source| EngineError::Io {
+            what: "cannot make directory",
+            path: self.dir.clone(),
+            source,
+        })?;
+        let lock = lock::take(&self.dir)?;
+        let deployment = self.deployment(chain_id)?;
+        let keys = self.keys(deployment.shards)?;
+        let verifying = keys.verifying.clone();
+        let blocks = BlockStore::open(
+            Arc::clone(&self.storage),
+            self.dir.join("blocks"),
+            deployment.domain,
+            deployment.shards,
+        )?;
+        let newest = blocks.latest()?;
+        let states = match newest {
+            BlockNumber::GENESIS => ShardState::genesis(deployment.shards),
+            number => blocks.read(number, &verifying)?.shards,
+        };
+        let shards = Arc::new(Shards::open(&self.storage, &deployment.shards_config(&self.dir))?);
+        check_logs_reach(&shards, newest)?;
+        let accounts = self.accounts(&deployment, &states)?;
+        let contract = Contract {
+            dir: &self.dir,
+            chain_id,
+            genesis_state_root: StateRoot::genesis(deployment.domain, deployment.shards),
+            key: &verifying,
+        };
+        let chain = open_chain(&contract, Arc::clone(&self.clock))?;
+        let stages = Arc::new(Stages::new(newest, state_root(deployment.domain, newest, &states)));
+        let files = accounts.iter().map(|accounts| Arc::clone(&accounts.file)).collect();
+        let settler = Settler {
+            chain: Arc::clone(&chain),
+            blocks: blocks.clone(),
+            key: verifying.clone(),
+            stages: Arc::clone(&stages),
+        };
+        let receipts =
+            Receipts::new(deployment.domain, Arc::clone(&shards), files, blocks.clone(), verifying);
+        let pipeline = Pipeline {
+            domain: deployment.domain,
+            shards: Arc::clone(&shards),
+            accounts,
+            blocks,
+            prover: Arc::new(Prover::new(keys)),
+            pool: self.pool()?,
+            stages: Arc::clone(&stages),
+            states,
+            block_records: self.block_records,
+            block_interval: self.block_interval,
+        };
+        let threads = vec![
+            self.spawn("arterial-blocks", move || pipeline.run())?,
+            self.spawn("arterial-settle", move || settler.run())?,
+        ];
+        Ok(Engine::new(Inner::new(deployment, shards, chain, stages, receipts, threads, lock)))
+    }
+
+    fn take_chain(&mut self) -> Result<(u64, ChainFactory), EngineError> {
+        if let Some(chain) = self.chain.take() {
+            return Ok(chain);
+        }
+        #[cfg(feature = "embedded-chain")]
+        {
+            let config = arterial_rollup::chain::embedded::EmbeddedConfig::default();
+            Ok((config.chain_id, embedded(config)))
+        }
+        #[cfg(not(feature = "embedded-chain"))]
+        Err(EngineError::Config {
+            what: "chain",
+            expected: "a base chain, as the feature `embedded-chain` is off".into(),
+            got: "none".into(),
+        })
+    }
+
+    /// The deployment in the directory, which must be what was asked for, or a new one.
+    fn deployment(&self, chain_id: u64) -> Result<Deployment, EngineError> {
+        let differs = |what, expected: u64, got: u64| {
+            Err(EngineError::Config {
+                what,
+                expected: format!("{expected}, as in the directory"),
+                got: got.to_string(),
+            })
+        };
+        match Deployment::read(&self.dir) {
+            Ok(deployment) => {
+                let (shards, asked) =
+                    (deployment.shards.get(), self.shards.unwrap_or(deployment.shards.get()));
+                if asked != shards {
+                    return differs("shards", shards.into(), asked.into());
+                }
+                let asked = self.segment_bytes.unwrap_or(deployment.segment_bytes);
+                if asked != deployment.segment_bytes {
+                    return differs("segment_bytes", deployment.segment_bytes, asked);
+                }
+                if chain_id != deployment.chain_id {
+                    return differs("chain id", deployment.chain_id, chain_id);
+                }
+                Ok(deployment)
+            }
+            Err(EngineError::NoDeployment { dir }) => {
+                lock::check_empty(&*self.storage, &dir)?;
+                let asked = self.shards.unwrap_or(SHARDS_DEFAULT);
+                let shards = ShardCount::new(asked).ok_or_else(|| EngineError::Config {
+                    what: "shards",
+                    expected: format!("a power of two up to {SHARDS_MAX}"),
+                    got: asked.to_string(),
+                })?;
+                let segment_bytes = self.segment_bytes.unwrap_or(SEGMENT_BYTES_DEFAULT);
+                Deployment::create(&*self.storage, &dir, chain_id, shards, segment_bytes)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn keys(&self, shards: ShardCount) -> Result<KeyPair, EngineError> {
+        let path = self.dir.join(KEY_FILE);
+        if path.exists() {
+            return Ok(KeyPair::read(&path, shards)?);
+        }
+        let keys = KeyPair::generate(shards)?;
+        keys.write(&path)?;
+        Ok(keys)
+    }
+
+    fn accounts(
+        &self,
+        deployment: &Deployment,
+        states: &[ShardState],
+    ) -> Result<Vec<ShardAccounts>, EngineError> {
+        let dir = self.dir.join("accounts");
+        self.storage.create_dir(&dir).map_err(|source| EngineError::Io {
+            what: "cannot make directory",
+            path: dir.clone(),
+            source,
+        })?;
+        let open = |state: &ShardState| {
+            let path = dir.join(format!("{:04}.nodes", state.leaf.shard.0));
+            let file = AccountsFile::open(&*self.storage, &path, state.leaf.shard, deployment.domain)?;
+            let tree = AccountsTree::open(&file, state.accounts)?;
+            Ok(ShardAccounts { tree, file: Arc::new(file) })
+        };
+        states.iter().map(open).collect()
+    }
+
+    fn pool(&self) -> Result<ThreadPool, EngineError> {
+        let yielding = |_| {
+            // Best effort: a system that refuses it proves at the writers' priority.
+            let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), PROVER_NICENESS);
+        };
+        ThreadPoolBuilder::new()
+            .num_threads(self.prover_threads)
+            .thread_name(|n| format!("arterial-prove-{n}"))
+            .start_handler(yielding)
+            .build()
+            .map_err(|error| self.no_thread(std::io::Error::other(error)))
+    }
+
+    fn spawn(
+        &self,
+        name: &str,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<thread::JoinHandle<()>, EngineError> {
+        thread::Builder::new().name(name.into()).spawn(run).map_err(|source| self.no_thread(source))
+    }
+
+    fn no_thread(&self, source: std::io::Error) -> EngineError {
+        EngineError::Io { what: "cannot start a thread for", path: self.dir.clone(), source }
+    }
+}
+
+/// Every block on disk was sealed in every log before: a log that ends earlier has lost something.
+fn check_logs_reach(shards: &Shards, newest: BlockNumber) -> Result<(), EngineError> {
+    for status in shards.status() {
+        if status.sealed < newest {
+            let (shard, sealed) = (status.shard, status.sealed);
+            let what = format!("the log of shard {shard} ends at block {sealed}, block {newest} is on disk");
+            return Err(EngineError::Inconsistent { what });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(feature = "embedded-chain")]
+fn embedded(config: arterial_rollup::chain::embedded::EmbeddedConfig) -> ChainFactory {
+    use arterial_rollup::chain::embedded::EmbeddedChain;
+    Box::new(move |contract, clock| {
+        let dir = contract.dir.join("chain");
+        let chain = if EmbeddedChain::exists(&dir) {
+            EmbeddedChain::open(&dir, config, clock)?
+        } else {
+            EmbeddedChain::create(&dir, config, contract.genesis_state_root, &contract.key.words(), clock)?
+        };
+        Ok(Arc::new(chain))
+    })
+}

@@ -1,0 +1,60 @@
+//! A rollup for medical-device data.
+//!
+//! Devices' writes are partitioned across shards, made durable, hashed, and committed with SNARK-friendly hashes; each
+//! block of them moves one state root, and a proof of 256 bytes on a proof-of-stake chain says that the move followed
+//! the rules. Whoever holds a [`Receipt`] can check it years later with the receipt, a state root and nothing else.
+//!
+//! ```text
+//! submit ─▶ shard ─ authenticate ─ log ─ fdatasync ─▶ durable
+//!                                   │
+//!                     every shard ─ seal ─ apply ─ prove ─ store ─ post ─▶ final
+//!                                                            │
+//!                                             receipt ◀──────┘
+//! ```
+//!
+//! [`Engine`] is the whole of it, for embedding in a node:
+//!
+//! ```no_run
+//! use arterial::{DeviceId, Engine, Enrolment, Stage, Tag, Write};
+//! # fn sign(_: &Write<'_>) -> Tag { Tag::Mac([0; 32]) }
+//!
+//! let engine = Engine::builder("/var/lib/arterial").open()?;
+//! let device = DeviceId::from_label("ward 3, bed 12");
+//! engine.enroll(Enrolment::mac(device, [7; 32]))?;
+//! let write = Write { device, seq: 0, observed_at_ms: 1_735_689_600_000, kind: 1, payload: b"72 bpm" };
+//! engine.submit(&write, sign(&write))?.wait()?; // durable from here on
+//! engine.flush(Stage::Final)?;
+//! let receipt = engine.receipt(device, 0)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The parts can be used alone: [`protocol`] has the types and the verifier (`no_std`), [`shards`] the write side,
+//! [`rollup`] the proof side.
+
+mod builder;
+mod engine;
+mod error;
+mod genesis;
+mod lock;
+mod pipeline;
+mod receipts;
+mod settle;
+mod stages;
+
+pub use arterial_protocol as protocol;
+pub use arterial_rollup as rollup;
+pub use arterial_shards as shards;
+pub use arterial_storage as storage;
+
+pub use arterial_protocol::{
+    BlockNumber, BlockStatement, Credential, DeviceId, Domain, Receipt, Stage, StateRoot, Step, Tag,
+    Verified, VerifyError, Write,
+};
+pub use arterial_rollup::chain::{At, BaseChain};
+pub use arterial_shards::{
+    Ack, DeviceKey, EnrolError, Enrolled, Enrolment, ShardError, ShardStatus, SubmitError, Ticket, Tickets,
+};
+pub use builder::{Contract, EngineBuilder};
+pub use engine::{BlockSummary, Engine, EngineState};
+pub use error::EngineError;
+pub use genesis::Deployment;

@@ -1,0 +1,211 @@
+//! From seal to disk: how blocks come to be.
+//!
+//! ```text
+//! seal ─▶ apply ─▶ prove ─▶ store          and then settled, in `settle`
+//! ```
+
+use crate::{error::EngineError, stages::Stages};
+use arterial_protocol::{BlockNumber, Domain, ShardLeaf, StateRoot};
+use arterial_rollup::{
+    BlockStore, ProvenBlock, ShardState, StoredBlock,
+    accounts::{AccountsFile, AccountsTree},
+    circuit::BlockWitness,
+    proof::Prover,
+};
+use arterial_shards::{SealedBatch, Shards};
+use rayon::{ThreadPool, prelude::*};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How often the backlog is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long to wait before trying again what the operating system refused.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The one maker of blocks.
+pub(crate) struct Pipeline {
+    pub(crate) domain: Domain,
+    pub(crate) shards: Arc<Shards>,
+    pub(crate) accounts: Vec<ShardAccounts>,
+    pub(crate) blocks: BlockStore,
+    pub(crate) prover: Arc<Prover>,
+    pub(crate) pool: ThreadPool,
+    pub(crate) stages: Arc<Stages>,
+    /// Every shard after the newest stored block.
+    pub(crate) states: Vec<ShardState>,
+    /// Records that make a block due.
+    pub(crate) block_records: usize,
+    /// How long anything waits for a block at most.
+    pub(crate) block_interval: Duration,
+}
+
+/// A shard's accounts and their file.
+pub(crate) struct ShardAccounts {
+    pub(crate) tree: AccountsTree,
+    pub(crate) file: Arc<AccountsFile>,
+}
+
+/// What every shard put into a block.
+struct Sealed {
+    number: BlockNumber,
+    batches: Vec<SealedBatch>,
+}
+
+/// A block whose accounts have moved, and every shard after it.
+struct Applied {
+    witness: BlockWitness,
+    states: Vec<ShardState>,
+}
+
+/// A block with its proof.
+struct Proven {
+    block: ProvenBlock,
+    states: Vec<ShardState>,
+    took: Duration,
+}
+
+impl Pipeline {
+    /// Makes blocks until the engine stops.
+    pub(crate) fn run(mut self) {
+        let mut waiting_since = None;
+        loop {
+            if !self.is_due(&mut waiting_since) {
+                if !self.stages.pause(LOOK_EVERY) {
+                    return;
+                }
+                continue;
+            }
+            match self.make_block() {
+                Ok(()) => self.stages.update(|progress| progress.fault = None),
+                Err(EngineError::Shard(arterial_shards::ShardError::Closed)) => return,
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, "a block can't be made now and is tried again");
+                    self.stages.update(|progress| progress.fault = Some(error.to_string()));
+                    if !self.stages.back_off(RETRY_AFTER) {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "no more blocks are made");
+                    self.stages.update(|progress| progress.halted = Some(error.to_string()));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The pipeline. A block that fails anywhere is made again from what is durable, with the same bytes.
+    fn make_block(&mut self) -> Result<(), EngineError> {
+        let sealed = self.seal()?;
+        let applied = self.apply(sealed)?;
+        let proven = self.prove(applied)?;
+        self.store(proven)
+    }
+
+    fn next_number(&self) -> BlockNumber {
+        self.stages.progress().proven.next()
+    }
+
+    /// Whether enough waits for a block, or waits long enough, or one was asked for, or one was begun before a crash.
+    fn is_due(&self, waiting_since: &mut Option<Instant>) -> bool {
+        let number = self.next_number();
+        if self.stages.progress().stopping {
+            return false;
+        }
+        metrics::gauge!("arterial_unsealed_records")
+            .set(f64::from(u32::try_from(self.shards.unsealed_records()).unwrap_or(u32::MAX)));
+        if self.shards.newest_sealed() >= number {
+            return true;
+        }
+        if !self.shards.has_unsealed() {
+            *waiting_since = None;
+            return false;
+        }
+        let waits = waiting_since.get_or_insert_with(Instant::now).elapsed() >= self.block_interval;
+        let due = waits
+            || self.shards.unsealed_records() >= self.block_records
+            || self.stages.progress().wanted >= number;
+        if due {
+            *waiting_since = None;
+        }
+        due
+    }
+
+    /// Every shard's batch, durable in its log.
+    fn seal(&self) -> Result<Sealed, EngineError> {
+        let number = self.next_number();
+        let batches = self.shards.seal(number)?;
+        Ok(Sealed { number, batches })
+    }
+
+    /// Every shard's accounts after its batch, durable in their files.
+    fn apply(&mut self, sealed: Sealed) -> Result<Applied, EngineError> {
+        let Sealed { number, batches } = sealed;
+        let (accounts, states) = (&mut self.accounts, &self.states);
+        let states: Vec<ShardState> = self.pool.install(|| {
+            accounts
+                .par_iter_mut()
+                .zip(states)
+                .zip(&batches)
+                .map(|((accounts, before), sealed)| apply_batch(accounts, before, sealed))
+                .collect::<Result<_, EngineError>>()
+        })?;
+        let leaves =
+            |states: &[ShardState]| states.iter().map(|state| state.leaf).collect::<Vec<ShardLeaf>>();
+        let witness =
+            BlockWitness { domain: self.domain, number, old: leaves(&self.states), new: leaves(&states) };
+        Ok(Applied { witness, states })
+    }
+
+    fn prove(&self, applied: Applied) -> Result<Proven, EngineError> {
+        let begun = Instant::now();
+        let block = self.pool.install(|| self.prover.prove(&applied.witness))?;
+        let took = begun.elapsed();
+        metrics::histogram!("arterial_prove_seconds").record(took);
+        Ok(Proven { block, states: applied.states, took })
+    }
+
+    /// The block and its proof, durable; from here on it can be posted.
+    fn store(&mut self, proven: Proven) -> Result<(), EngineError> {
+        let Proven { block, states, took } = proven;
+        let stored = StoredBlock { block, shards: states };
+        self.blocks.write(&stored)?;
+        let statement = *stored.block.statement();
+        self.states = stored.shards;
+        tracing::info!(block = %statement.number, records = statement.record_count, ?took, "proven");
+        self.stages.update(|progress| {
+            progress.proven = statement.number;
+            progress.state_root = statement.new_state_root;
+            progress.proofs += 1;
+            progress.proving += took;
+        });
+        Ok(())
+    }
+}
+
+/// Moves one shard by its batch. A shard that had moved before another one failed is not moved again.
+fn apply_batch(
+    accounts: &mut ShardAccounts,
+    before: &ShardState,
+    sealed: &SealedBatch,
+) -> Result<ShardState, EngineError> {
+    let Some(data) = sealed.data else { return Ok(*before) };
+    let moved = accounts.tree.root() != before.accounts;
+    let root =
+        if moved { accounts.tree.root() } else { accounts.tree.apply(&sealed.batch, &accounts.file)? };
+    let leaf = ShardLeaf {
+        shard: before.leaf.shard,
+        accounts_root: root.digest,
+        total_records: before.leaf.total_records + sealed.batch.record_count() as u64,
+        data,
+    };
+    Ok(ShardState { leaf, accounts: root })
+}
+
+/// The state root of the newest block's states.
+pub(crate) fn state_root(domain: Domain, number: BlockNumber, states: &[ShardState]) -> StateRoot {
+    let leaves: Vec<ShardLeaf> = states.iter().map(|state| state.leaf).collect();
+    StateRoot::compute(domain, number, &leaves)
+}

@@ -1,0 +1,106 @@
+//! From disk to the base chain: posting blocks in order and following them until they are final.
+
+use crate::{error::EngineError, stages::Stages};
+use arterial_protocol::BlockNumber;
+use arterial_rollup::{
+    BlockStore,
+    chain::{At, BaseChain, PostStatus},
+    proof::VerificationKey,
+};
+use std::{sync::Arc, time::Duration};
+
+/// How often the chain is asked.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+/// How long to wait before asking again after an error.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Blocks submitted before the first of them is included, at most.
+const IN_FLIGHT_MAX: u64 = 16;
+
+/// The one poster of blocks.
+pub(crate) struct Settler {
+    pub(crate) chain: Arc<dyn BaseChain>,
+    pub(crate) blocks: BlockStore,
+    pub(crate) key: VerificationKey,
+    pub(crate) stages: Arc<Stages>,
+}
+
+impl Settler {
+    /// Settles until the engine stops. An error is shown in the state and tried again: a chain that can't be
+    /// reached, or that takes no block, stops neither ingest nor proving.
+    pub(crate) fn run(self) {
+        loop {
+            let goes_on = match self.step() {
+                Ok(()) => {
+                    self.stages.progress().chain_fault = None;
+                    self.stages.back_off(ASK_EVERY)
+                }
+                Err(error) => {
+                    tracing::error!(%error, "settling does not get on");
+                    self.stages.update(|progress| progress.chain_fault = Some(error.to_string()));
+                    self.stages.back_off(RETRY_AFTER)
+                }
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    fn step(&self) -> Result<(), EngineError> {
+        self.observe()?;
+        self.post()
+    }
+
+    /// Takes over what the chain says: blocks that came, blocks that a reorganisation took away, finality.
+    fn observe(&self) -> Result<(), EngineError> {
+        let (proven, before, mut finalized) = {
+            let progress = self.stages.progress();
+            (progress.proven, progress.posted, progress.finalized)
+        };
+        let settled = self.chain.head()?.settled;
+        if settled > proven {
+            let what = format!("block {settled} stands on the base chain, the newest block here is {proven}");
+            return Err(EngineError::Inconsistent { what });
+        }
+        if settled < before {
+            tracing::warn!(%settled, %before, "a reorganisation took blocks away; they are posted again");
+        }
+        for number in (before.0 + 1..=settled.0).map(BlockNumber) {
+            self.compare(number)?;
+        }
+        while finalized < settled && self.chain.state_root(finalized.next(), At::Finalized)?.is_some() {
+            finalized = finalized.next();
+        }
+        if (settled, finalized) != (before, self.stages.progress().finalized) {
+            self.stages.update(|progress| (progress.posted, progress.finalized) = (settled, finalized));
+        }
+        Ok(())
+    }
+
+    /// A block that stands on the chain must be this engine's.
+    fn compare(&self, number: BlockNumber) -> Result<(), EngineError> {
+        let ours = self.blocks.read(number, &self.key)?.block.statement().new_state_root;
+        match self.chain.state_root(number, At::Latest)? {
+            Some(theirs) if theirs != ours => Err(EngineError::Diverged { number, ours, theirs }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Submits what is proven and not on the chain, in order. Submitting again is harmless.
+    fn post(&self) -> Result<(), EngineError> {
+        let (proven, posted) = {
+            let progress = self.stages.progress();
+            (progress.proven, progress.posted)
+        };
+        for number in (posted.0 + 1..=proven.0.min(posted.0 + IN_FLIGHT_MAX)).map(BlockNumber) {
+            match self.chain.status(number)? {
+                PostStatus::Unknown | PostStatus::Reverted(_) => {
+                    self.chain.post(&self.blocks.read(number, &self.key)?.block)?;
+                    tracing::info!(block = %number, "posted");
+                }
+                PostStatus::Pending | PostStatus::Posted(_) | PostStatus::Final(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
