@@ -12,6 +12,7 @@ mod accounts;
 mod authenticate;
 mod enrolment;
 mod error;
+mod inspect;
 mod keys;
 pub mod limits;
 mod log;
@@ -24,6 +25,7 @@ mod writer;
 
 pub use enrolment::{DeviceKey, Enrolment};
 pub use error::{EnrolError, ShardError, SubmitError};
+pub use inspect::{FileReport, SegmentReport, ShardReport, check_segment, inspect};
 pub use log::LogPosition;
 pub use shard::{Ack, Enrolled, Located, SealedBatch, SealedRecord};
 pub use shards::{ShardStatus, Shards, ShardsConfig, Tickets};

@@ -82,11 +82,17 @@ pub(crate) struct SealedBatches {
 impl SealedBatches {
     pub(crate) fn open(storage: Arc<dyn Storage>, dir: PathBuf, shard: ShardId) -> Result<Self, ShardError> {
         storage.create_dir(&dir).context("cannot make directory", &dir)?;
-        let (indexes, batches) = (Cache::new(OPEN_FILES_MAX), Cache::new(4));
-        Ok(Self { storage, dir, shard, indexes, batches })
+        Ok(Self::new(storage, dir, shard))
     }
 
-    fn path(&self, number: u64, extension: &str) -> PathBuf {
+    /// Those in a directory as it is.
+    pub(crate) fn new(storage: Arc<dyn Storage>, dir: PathBuf, shard: ShardId) -> Self {
+        let (indexes, batches) = (Cache::new(OPEN_FILES_MAX), Cache::new(4));
+        Self { storage, dir, shard, indexes, batches }
+    }
+
+    /// Where a batch's bytes are, or with `"index"` its index.
+    pub(crate) fn path(&self, number: u64, extension: &str) -> PathBuf {
         self.dir.join(format!("{number:016x}.{extension}"))
     }
 
@@ -174,15 +180,20 @@ impl SealedBatches {
         }
     }
 
-    /// Reads a batch and its index whole, as an inspection does.
-    pub(crate) fn check(&self, number: BlockNumber, data: DataDigest) -> Result<(), ShardError> {
+    /// Reads a batch whole; the bytes that it has.
+    pub(crate) fn inspect_batch(&self, number: BlockNumber, data: DataDigest) -> Result<u64, ShardError> {
         let path = self.path(number.0, "batch");
         let bytes = self.storage.map(&path).context("cannot map batch", &path)?;
         if DataDigest::of(&bytes) != data {
             let what = "its bytes are not those that were sealed".into();
             return Err(ShardError::Corrupt { path, offset: 0, what });
         }
-        self.index(number.0).map(drop)
+        Ok(bytes.len() as u64)
+    }
+
+    /// Reads a batch's index whole; the bytes that it has.
+    pub(crate) fn inspect_index(&self, number: BlockNumber) -> Result<u64, ShardError> {
+        self.index(number.0).map(|map| map.len() as u64)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     keys::KeyStore,
     log::{Frame, LogPosition, LogReader, LogWriter, SegmentId, StoredRecord, recover},
     queue::Queue,
-    sealed::SealedBatches,
+    sealed::{SealedBatches, Sealing},
     writer::Writer,
 };
 use arterial_protocol::{Batch, BlockNumber, Credential, DataDigest, DeviceId, Domain, Record, ShardId, Tag};
@@ -100,9 +100,9 @@ pub(crate) struct Shared {
 
 /// What a replay of the log has built so far.
 #[derive(Default)]
-struct Replay {
-    directory: Directory,
-    accounts: Accounts,
+pub(crate) struct Replay {
+    pub(crate) directory: Directory,
+    pub(crate) accounts: Accounts,
 }
 
 /// Opens a shard: replays its log and leaves it ready for its writer.
@@ -117,8 +117,11 @@ pub(crate) fn open(
     let segments = SegmentId { domain, shard: id, segment_bytes };
     let sealed = SealedBatches::open(Arc::clone(&storage), paths.batches.clone(), id)?;
     let mut replay = Replay::default();
-    let recovered = recover(&*storage, &paths.log, &segments, &mut |position, frame| {
-        replay.apply(id, position, frame, &sealed)
+    let recovered = recover(&*storage, &paths.log, &segments, &mut |position, frame| match replay
+        .apply(id, position, frame)?
+    {
+        Some(sealing) => remake(&sealed, &sealing),
+        None => Ok(()),
     })?;
     let keys = KeyStore::open(&*storage, paths.keys.clone())?;
     let ids: Vec<DeviceId> = replay.directory.devices().iter().map(|device| device.id).collect();
@@ -143,15 +146,25 @@ pub(crate) fn open(
     Ok((shared, writer))
 }
 
+/// Writes the files of a sealed batch again where they were lost.
+fn remake(sealed: &SealedBatches, sealing: &Sealing) -> Result<(), ShardError> {
+    let Batch { shard, number, .. } = sealing.batch;
+    if !sealing.batch.is_empty() && !sealed.has(number) {
+        tracing::warn!(%shard, %number, "a batch's files were missing and are made again from the log");
+        sealed.write(sealing)?;
+    }
+    Ok(())
+}
+
 impl Replay {
-    /// Takes one frame in as the writer did; what the writer would not have written is corruption.
-    fn apply(
+    /// Takes one frame in as the writer did, and gives back what it sealed; what the writer would not have written
+    /// is corruption.
+    pub(crate) fn apply(
         &mut self,
         shard: ShardId,
         position: LogPosition,
         frame: &Frame<'_>,
-        sealed: &SealedBatches,
-    ) -> Result<(), ShardError> {
+    ) -> Result<Option<Sealing>, ShardError> {
         let corrupt = |what: String| ShardError::Corrupt {
             path: PathBuf::from(format!("log of shard {shard}")),
             offset: position.0,
@@ -187,14 +200,11 @@ impl Replay {
                         "the log does not make the batch that was sealed as block {number}"
                     )));
                 }
-                if !made.is_empty() && !sealed.has(number) {
-                    tracing::warn!(%shard, %number, "a batch's files were missing and are made again from the log");
-                    sealed.write(&sealing)?;
-                }
                 self.accounts.seal(&mut self.directory);
+                return Ok(Some(sealing));
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 

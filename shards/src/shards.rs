@@ -13,7 +13,7 @@ use crate::{
     shard::{self, Ack, Enrolled, Located, Paths, SealedBatch, Shared},
     ticket::{Answer, Ticket, ticket},
 };
-use arterial_protocol::{BlockNumber, DataDigest, DeviceId, Domain, ShardCount, ShardId, Tag, Write};
+use arterial_protocol::{BlockNumber, DeviceId, Domain, ShardCount, ShardId, Tag, Write};
 use arterial_storage::Storage;
 use parking_lot::Mutex;
 use std::{
@@ -45,7 +45,7 @@ impl ShardsConfig {
         Self { dir, domain, shards, segment_bytes, queue_writes_max }
     }
 
-    fn paths(&self, shard: ShardId) -> Paths {
+    pub(crate) fn paths(&self, shard: ShardId) -> Paths {
         let dir = self.dir.join("shards").join(format!("{:04}", shard.0));
         Paths {
             log: dir.join("log"),
@@ -54,7 +54,7 @@ impl ShardsConfig {
         }
     }
 
-    fn check(&self) -> Result<(), ShardError> {
+    pub(crate) fn check(&self) -> Result<(), ShardError> {
         let range = SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX;
         if !range.contains(&self.segment_bytes) || !self.segment_bytes.is_multiple_of(4096) {
             return Err(ShardError::Config {
@@ -299,19 +299,6 @@ impl Shards {
     /// The first shard's.
     pub fn seal(&self, number: BlockNumber) -> Result<Vec<SealedBatch>, ShardError> {
         self.ask_all(|answer| Control::Seal(number, answer))
-    }
-
-    /// Reads a sealed batch and its index whole and checks them.
-    ///
-    /// # Errors
-    /// What is wrong with which file.
-    pub fn check_batch(
-        &self,
-        shard: ShardId,
-        number: BlockNumber,
-        data: DataDigest,
-    ) -> Result<(), ShardError> {
-        self.shards[shard.0 as usize].sealed.check(number, data)
     }
 
     /// A sealed block's batch of one shard.

@@ -2,7 +2,8 @@
 
 use arterial::rollup::chain::embedded::EmbeddedConfig;
 use arterial::{
-    DeviceId, Engine, EngineBuilder, Enrolment, Tag, Write, protocol::ShardCount, rollup::proof::KeyPair,
+    Ack, DeviceId, Engine, EngineBuilder, Enrolment, SubmitError, Tag, Write, protocol::ShardCount,
+    rollup::proof::KeyPair,
 };
 use ed25519_zebra::SigningKey;
 use std::{path::Path, sync::OnceLock, time::Duration};
@@ -28,19 +29,19 @@ impl Device {
         }
     }
 
-    /// Writes one reading and waits until it is durable.
-    pub(crate) fn write(&self, engine: &Engine, seq: u64) -> Result<arterial::Ack, arterial::SubmitError> {
-        let payload = payload(seq);
-        let write = Write {
-            device: self.id,
-            seq,
-            observed_at_ms: 1_735_689_600_000 + seq,
-            kind: 1,
-            payload: &payload,
-        };
+    /// A reading and its signature.
+    pub(crate) fn sign<'a>(&self, seq: u64, payload: &'a [u8]) -> (Write<'a>, Tag) {
+        let write = Write { device: self.id, seq, observed_at_ms: 1_735_689_600_000 + seq, kind: 1, payload };
         let mut signed = Vec::new();
         write.signed_bytes(&mut signed);
-        engine.submit(&write, Tag::Ed25519(self.key.sign(&signed).into()))?.wait()
+        (write, Tag::Ed25519(self.key.sign(&signed).into()))
+    }
+
+    /// Writes one reading and waits until it is durable.
+    pub(crate) fn write(&self, engine: &Engine, seq: u64) -> Result<Ack, SubmitError> {
+        let payload = payload(seq);
+        let (write, tag) = self.sign(seq, &payload);
+        engine.submit(&write, tag)?.wait()
     }
 }
 

@@ -29,6 +29,14 @@ impl AccountsTree {
     /// The file can't be read or does not hash to the version's root.
     pub fn open(file: &AccountsFile, root: TreeRoot) -> Result<Self, AccountsError> {
         file.cut(root.end)?;
+        Self::read(file, root)
+    }
+
+    /// Reads a version and changes nothing; every node is checked by the digest above it.
+    ///
+    /// # Errors
+    /// The file can't be read or does not hash to the version's root.
+    pub fn read(file: &AccountsFile, root: TreeRoot) -> Result<Self, AccountsError> {
         let mut tree = Self { accounts: Vec::new(), levels: vec![Vec::new(); ACCOUNTS_DEPTH + 1], root };
         if root.at == 0 {
             return Ok(tree);

@@ -17,7 +17,7 @@ mod writer;
 
 pub(crate) use frame::{Frame, StoredRecord, record_frame_bytes_max};
 pub(crate) use reader::LogReader;
-pub(crate) use segment::{SegmentId, recover};
+pub(crate) use segment::{Damage, Ending, Place, SegmentId, base_of, list, missing_before, recover};
 pub(crate) use writer::LogWriter;
 
 use std::fmt;

@@ -59,8 +59,48 @@ pub(crate) struct Recovered {
     pub(crate) cut_bytes: u64,
 }
 
+/// Where in its log a segment stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The position of its first byte.
+    pub(crate) base: u64,
+    /// Where the log ends in the segment before, where that is known.
+    pub(crate) previous_end: Option<u64>,
+    /// Whether none comes after it.
+    pub(crate) last: bool,
+}
+
+/// How a segment ends.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// With a whole frame.
+    Clean,
+    /// With so many bytes of a group that was never synced.
+    Torn { bytes: u64 },
+    /// The process ended while it made this segment: nothing was ever in it.
+    Unbegun,
+    /// Where something that was synced is not what was written.
+    Damaged(Damage),
+}
+
+/// What is wrong with a segment, and where in its file.
+#[derive(Debug)]
+pub(crate) struct Damage {
+    pub(crate) offset: u64,
+    pub(crate) what: String,
+}
+
 pub(super) fn path_of(dir: &Path, base: u64) -> PathBuf {
     dir.join(format!("{base:016x}.seg"))
+}
+
+/// The position that a segment's name says.
+pub(crate) fn base_of(path: &Path) -> Option<u64> {
+    u64::from_str_radix(path.file_stem()?.to_str()?, 16).ok()
+}
+
+pub(crate) fn missing_before(dir: &Path, base: u64) -> String {
+    format!("segment {} is missing before it", path_of(dir, base).display())
 }
 
 impl SegmentId {
@@ -98,47 +138,82 @@ impl SegmentId {
     }
 
     /// Checks a segment's header, field by field, so that the error can say which is off.
-    fn check(&self, bytes: &[u8], base: u64, previous_end: u64, path: &Path) -> Result<(), ShardError> {
-        let corrupt = |offset, what: String| Err(ShardError::Corrupt { path: path.to_owned(), offset, what });
+    fn check(&self, bytes: &[u8], place: &Place) -> Result<(), Damage> {
+        let damage = |offset, what: String| Err(Damage { offset, what });
         let Ok((header, _)) = WireHeader::read_from_prefix(bytes) else {
-            return corrupt(0, "the file is shorter than a segment's header".into());
+            return damage(0, "the file is shorter than a segment's header".into());
         };
         if header.magic != MAGIC {
-            return corrupt(0, "it does not begin as a segment does".into());
+            return damage(0, "it does not begin as a segment does".into());
         }
         if header.version != VERSION {
-            return corrupt(8, format!("format version {}: expected {VERSION}", header.version.get()));
+            return damage(8, format!("format version {}: expected {VERSION}", header.version.get()));
         }
         if header.crc.get() != crc32c::crc32c(&header.as_bytes()[..76]) {
-            return corrupt(76, "the header's checksum does not match".into());
+            return damage(76, "the header's checksum does not match".into());
         }
         if header.shard != self.shard.0 || header.domain != self.domain.0.to_be_bytes() {
-            return corrupt(
+            return damage(
                 12,
                 format!("it is of shard {} of another deployment or shard", header.shard.get()),
             );
         }
         if header.segment_bytes != self.segment_bytes || bytes.len() as u64 != self.segment_bytes {
             let (said, got) = (header.segment_bytes.get(), bytes.len());
-            return corrupt(
+            return damage(
                 64,
                 format!("{got} bytes long, {said} by its header: expected {}", self.segment_bytes),
             );
         }
-        if header.base != base {
-            return corrupt(48, format!("it stands at {}: expected {base}", header.base.get()));
+        if header.base != place.base {
+            return damage(48, format!("it stands at {}: expected {}", header.base.get(), place.base));
         }
-        if header.previous_end != previous_end {
+        if let Some(end) = place.previous_end.filter(|end| header.previous_end != *end) {
             let said = header.previous_end.get();
-            return corrupt(56, format!("the log ended at {said} before it, and now ends at {previous_end}"));
+            return damage(56, format!("the log ended at {said} before it, and now ends at {end}"));
         }
         Ok(())
     }
+
+    /// Shows every frame of a segment to `visit` and finds out where and how it ends; changes nothing.
+    ///
+    /// A frame that is not valid is a torn tail when nothing after it was synced on top of it, else it is damage.
+    pub(crate) fn examine(
+        &self,
+        bytes: &[u8],
+        place: &Place,
+        visit: &mut dyn FnMut(LogPosition, &Frame<'_>) -> Result<(), ShardError>,
+    ) -> Result<(LogPosition, Ending), ShardError> {
+        let base = place.base;
+        if let Err(damage) = self.check(bytes, place) {
+            let begun = !place.last || has_marked_frame(bytes, base, HEADER_BYTES);
+            let (end, ending) =
+                if begun { (base, Ending::Damaged(damage)) } else { (base + HEADER_BYTES, Ending::Unbegun) };
+            return Ok((LogPosition(end), ending));
+        }
+        let (offset, stop) = scan(bytes, base, visit)?;
+        let ending = match stop {
+            None => Ending::Clean,
+            Some(what)
+                if !place.last || has_marked_frame(bytes, base, offset + frame::ALIGN_BYTES as u64) =>
+            {
+                let what = format!("{what} although later frames were made durable");
+                Ending::Damaged(Damage { offset, what })
+            }
+            Some(_) => Ending::Torn { bytes: written_bytes(tail(&bytes[to_usize(offset)..])) },
+        };
+        Ok((LogPosition(base + offset), ending))
+    }
 }
 
-/// Reads a whole log, shows every frame to `visit`, and cuts a torn tail.
-///
-/// A frame that is not valid is a torn tail when nothing after it was synced on top of it, else it is corruption.
+/// The segments of a log, in order.
+pub(crate) fn list(storage: &dyn Storage, dir: &Path) -> Result<Vec<PathBuf>, ShardError> {
+    let files = storage.list(dir).context("cannot list directory", dir)?;
+    Ok(files.into_iter().filter(|path| path.extension() == Some("seg".as_ref())).collect())
+}
+
+/// Reads a whole log, shows every frame to `visit`, and mends what a crash left: a torn tail is cut, a segment that
+/// was never begun is made again.
 pub(crate) fn recover(
     storage: &dyn Storage,
     dir: &Path,
@@ -146,41 +221,32 @@ pub(crate) fn recover(
     visit: &mut dyn FnMut(LogPosition, &Frame<'_>) -> Result<(), ShardError>,
 ) -> Result<Recovered, ShardError> {
     storage.create_dir(dir).context("cannot make directory", dir)?;
-    let files = storage.list(dir).context("cannot list directory", dir)?;
-    let segments: Vec<PathBuf> =
-        files.into_iter().filter(|path| path.extension() == Some("seg".as_ref())).collect();
+    let segments = list(storage, dir)?;
     let mut end = 0;
     let mut cut_bytes = 0;
     for (n, path) in segments.iter().enumerate() {
         let base = n as u64 * id.segment_bytes;
         if *path != path_of(dir, base) {
-            let what = format!("segment {} is missing before it", path_of(dir, base).display());
+            let what = missing_before(dir, base);
             return Err(ShardError::Corrupt { path: path.clone(), offset: 0, what });
         }
-        let last = n + 1 == segments.len();
-        let bytes = storage.map(path).context("cannot map segment", path)?;
-        if let Err(error) = id.check(&bytes, base, end, path) {
-            if last && !has_marked_frame(&bytes, base, HEADER_BYTES) {
-                // The process ended while it made this segment: nothing was ever in it.
-                drop(bytes);
-                id.create(storage, dir, base, end)?;
-                end = base + HEADER_BYTES;
-                break;
+        let place = Place { base, previous_end: Some(end), last: n + 1 == segments.len() };
+        let (found_end, ending) = {
+            let bytes = storage.map(path).context("cannot map segment", path)?;
+            id.examine(&bytes, &place, visit)?
+        };
+        match ending {
+            Ending::Clean => {}
+            Ending::Torn { bytes } => {
+                cut(storage, path, found_end.0 - base, bytes)?;
+                cut_bytes = bytes;
             }
-            return Err(error);
+            Ending::Unbegun => drop(id.create(storage, dir, base, end)?),
+            Ending::Damaged(Damage { offset, what }) => {
+                return Err(ShardError::Corrupt { path: path.clone(), offset, what });
+            }
         }
-        let (offset, stop) = scan(&bytes, base, visit)?;
-        end = base + offset;
-        if stop.is_none() {
-            continue;
-        }
-        if !last || has_marked_frame(&bytes, base, offset + frame::ALIGN_BYTES as u64) {
-            let what = format!("{} although later frames were made durable", stop.unwrap_or_default());
-            return Err(ShardError::Corrupt { path: path.clone(), offset, what });
-        }
-        cut_bytes = written_bytes(tail(&bytes[to_usize(offset)..]));
-        drop(bytes);
-        cut(storage, path, offset, cut_bytes)?;
+        end = found_end.0;
     }
     if segments.is_empty() {
         id.create(storage, dir, 0, 0)?;

@@ -43,7 +43,11 @@ use frame::Header;
 use history::{History, Lock, Writer};
 use ledger::Ledger;
 use parking_lot::Mutex;
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// The account that posts blocks here, and the contract's first sequencer.
 pub const SEQUENCER: Address = Address(*b"arterial sequencer  ");
@@ -129,6 +133,12 @@ impl EmbeddedChain {
         fs::create_dir_all(dir).map_err(|source| history::failure("creating", dir, source))?;
         ledger.write_with(Writer::create(dir, Lock::take(dir)?, &header)?, clock);
         Ok(Self { config, ledger: Mutex::new(ledger) })
+    }
+
+    /// Where a chain's history is.
+    #[must_use]
+    pub fn history_path(dir: &Path) -> PathBuf {
+        history::path(dir)
     }
 
     /// Whether a directory has a chain.
