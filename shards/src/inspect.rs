@@ -2,7 +2,7 @@
 
 use crate::{
     error::{IoContext, ShardError},
-    keys::KeyStore,
+    keys,
     log::{Damage, Ending, Frame, LogPosition, Place, SegmentId, base_of, list, missing_before},
     sealed::SealedBatches,
     shard::{Paths, Replay},
@@ -77,8 +77,8 @@ impl ShardReport {
 
 /// Reads every file of every shard and says what it holds and what is wrong with it.
 ///
-/// Nothing is changed and no lock is taken: whoever calls this sees to it that nobody has the deployment open, because
-/// the files are mapped, and what is being appended would read as torn or damaged. A copy will do.
+/// Nothing is changed and no lock is taken, so an auditor's read-only copy will do. Of a deployment that is open
+/// meanwhile, what is being appended can read as torn or damaged, and keys as not written yet.
 ///
 /// A damaged file is a fault in its report, and what doesn't depend on it is still looked at: after a log's first
 /// fault its frames are checked by their checksums and not by what they say together, and batches by the seals.
@@ -126,13 +126,9 @@ fn inspect_shard(
 }
 
 fn inspect_keys(storage: &dyn Storage, path: PathBuf, devices: &[DeviceId]) -> FileReport {
-    // Opening would make a file that is missing; mapping doesn't.
-    let bytes = storage.map(&path).context("cannot read key file", &path).map(|map| map.len() as u64);
-    let read = bytes.and_then(|bytes| {
-        KeyStore::open(storage, path.clone())?.load(devices)?;
-        Ok(bytes)
-    });
-    FileReport::new(path, read)
+    let bytes = storage.read(&path).context("cannot read key file", &path);
+    let parsed = bytes.and_then(|bytes| keys::parse(&bytes, devices, &path).map(|_| bytes.len() as u64));
+    FileReport::new(path, parsed)
 }
 
 /// What is known of a shard's log while its segments are read one after the other.
@@ -168,7 +164,7 @@ impl LogInspection {
                 (self.faulty, previous_end) = (true, None);
             }
             expected_base = base.saturating_add(id.segment_bytes);
-            let mut report = match storage.map(&path) {
+            let mut report = match storage.read(&path) {
                 Ok(bytes) => {
                     self.segment(id, path, &bytes, &Place { base, previous_end, last: n + 1 == count })
                 }

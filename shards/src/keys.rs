@@ -11,7 +11,10 @@
 use crate::error::{IoContext, ShardError};
 use arterial_protocol::DeviceId;
 use arterial_storage::{Blob, Storage};
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
     little_endian::{U16, U32},
@@ -90,37 +93,50 @@ impl KeyStore {
     pub(crate) fn load(&self, devices: &[DeviceId]) -> Result<Vec<Option<DeviceKeys>>, ShardError> {
         let mut bytes = vec![0; devices.len() * ENTRY_BYTES];
         self.blob.read_at(&mut bytes, 0).context("cannot read key file", &self.path)?;
-        let (entries, _) = bytes.as_chunks::<ENTRY_BYTES>();
-        (0u32..)
-            .zip(devices)
-            .zip(entries)
-            .map(|((slot, device), entry)| self.parse(slot, *device, entry))
-            .collect()
+        parse(&bytes, devices, &self.path)
     }
+}
 
-    fn parse(
-        &self,
-        slot: u32,
-        device: DeviceId,
-        bytes: &[u8; ENTRY_BYTES],
-    ) -> Result<Option<DeviceKeys>, ShardError> {
-        let corrupt = |what: &str| {
-            let offset = u64::from(slot) * ENTRY_BYTES as u64;
-            Err(ShardError::Corrupt { path: self.path.clone(), offset, what: what.to_owned() })
-        };
-        let entry = WireEntry::read_from_bytes(bytes).expect("an entry is as long as its bytes");
-        if entry.crc.get() != crc32c::crc32c(&bytes[..ENTRY_BYTES - 4]) {
-            return corrupt("the entry's checksum does not match");
-        }
-        if entry.slot != slot || entry.device != device.0 {
-            return corrupt("the entry is of another device");
-        }
-        match (entry.state, entry.has_mac) {
-            (DESTROYED, _) => Ok(None),
-            (PRESENT, 0) => Ok(Some(DeviceKeys { subject: entry.subject, mac: None })),
-            (PRESENT, 1) => Ok(Some(DeviceKeys { subject: entry.subject, mac: Some(entry.mac) })),
-            _ => corrupt("the entry has an unknown state"),
-        }
+/// What [`KeyStore::load`] makes of a key file's bytes.
+pub(crate) fn parse(
+    bytes: &[u8],
+    devices: &[DeviceId],
+    path: &Path,
+) -> Result<Vec<Option<DeviceKeys>>, ShardError> {
+    let corrupt =
+        |offset: usize, what| ShardError::Corrupt { path: path.to_owned(), offset: offset as u64, what };
+    let (entries, _) = bytes.as_chunks::<ENTRY_BYTES>();
+    if entries.len() < devices.len() {
+        let what = format!("it ends before the keys of {} devices", devices.len() - entries.len());
+        return Err(corrupt(bytes.len(), what));
+    }
+    (0u32..)
+        .zip(devices)
+        .zip(entries)
+        .map(|((slot, device), entry)| {
+            parse_entry(slot, *device, entry)
+                .map_err(|what| corrupt(slot as usize * ENTRY_BYTES, what.to_owned()))
+        })
+        .collect()
+}
+
+fn parse_entry(
+    slot: u32,
+    device: DeviceId,
+    bytes: &[u8; ENTRY_BYTES],
+) -> Result<Option<DeviceKeys>, &'static str> {
+    let entry = WireEntry::read_from_bytes(bytes).expect("an entry is as long as its bytes");
+    if entry.crc.get() != crc32c::crc32c(&bytes[..ENTRY_BYTES - 4]) {
+        return Err("the entry's checksum does not match");
+    }
+    if entry.slot != slot || entry.device != device.0 {
+        return Err("the entry is of another device");
+    }
+    match (entry.state, entry.has_mac) {
+        (DESTROYED, _) => Ok(None),
+        (PRESENT, 0) => Ok(Some(DeviceKeys { subject: entry.subject, mac: None })),
+        (PRESENT, 1) => Ok(Some(DeviceKeys { subject: entry.subject, mac: Some(entry.mac) })),
+        _ => Err("the entry has an unknown state"),
     }
 }
 

@@ -22,11 +22,7 @@ impl<K: PartialEq + Copy, V> Cache<K, V> {
     ///
     /// # Errors
     /// What making it answers; nothing is kept then.
-    pub fn get_or_try_insert<E>(
-        &self,
-        key: K,
-        make: impl FnOnce() -> Result<V, E>,
-    ) -> Result<Arc<V>, E> {
+    pub fn get_or_try_insert<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
         let mut entries = self.entries.lock();
         let entry = match entries.iter().position(|(other, _)| *other == key) {
             Some(at) => entries.remove(at),

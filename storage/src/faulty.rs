@@ -122,6 +122,10 @@ impl<S: Storage> Storage for Faulty<S> {
         self.inner.replace(path, content)
     }
 
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.inner.read(path)
+    }
+
     fn map(&self, path: &Path) -> io::Result<Map> {
         self.inner.map(path)
     }

@@ -95,6 +95,10 @@ impl Storage for FileStorage {
         sync_dir(parent(path))
     }
 
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
     fn map(&self, path: &Path) -> io::Result<Map> {
         Map::new(&File::open(path)?)
     }

@@ -52,6 +52,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// The operating system's; the old content then stands.
     fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()>;
 
+    /// Reads a whole file, also one that is written meanwhile.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
     /// Maps a file that nobody writes any more.
     ///
     /// # Errors
