@@ -30,6 +30,9 @@ use std::{
 
 /// A deployment's Groth16 keys.
 pub(crate) const KEY_FILE: &str = "block.key";
+/// The embedded base chain.
+#[cfg(feature = "embedded-chain")]
+const CHAIN_DIR: &str = "chain";
 const SHARDS_DEFAULT: u32 = 16;
 const BLOCK_RECORDS_DEFAULT: usize = 65_536;
 const BLOCK_INTERVAL_DEFAULT: Duration = Duration::from_secs(2);
@@ -134,7 +137,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Settles on a chain in this process, kept in the deployment's directory. The default, with its default settings.
+    /// Settles on a chain in this process, kept in the deployment's directory. The default, with the settings of the
+    /// chain that is there, or the default ones.
     #[cfg(feature = "embedded-chain")]
     #[must_use]
     pub fn embedded_chain(mut self, config: arterial_rollup::chain::embedded::EmbeddedConfig) -> Self {
@@ -224,13 +228,17 @@ impl EngineBuilder {
         Ok(Engine::new(Inner::new(deployment, shards, chain, stages, receipts, threads, lock)))
     }
 
+    /// The chain that was asked for; else the embedded one that is in the directory, or a new one.
     fn take_chain(&mut self) -> Result<(u64, ChainFactory), EngineError> {
         if let Some(chain) = self.chain.take() {
             return Ok(chain);
         }
         #[cfg(feature = "embedded-chain")]
         {
-            let config = arterial_rollup::chain::embedded::EmbeddedConfig::default();
+            use arterial_rollup::chain::embedded::{EmbeddedChain, EmbeddedConfig};
+            let dir = self.dir.join(CHAIN_DIR);
+            let exists = EmbeddedChain::exists(&dir);
+            let config = if exists { EmbeddedChain::stored_config(&dir)? } else { EmbeddedConfig::default() };
             Ok((config.chain_id, embedded(config)))
         }
         #[cfg(not(feature = "embedded-chain"))]
@@ -353,7 +361,7 @@ fn check_logs_reach(shards: &Shards, newest: BlockNumber) -> Result<(), EngineEr
 fn embedded(config: arterial_rollup::chain::embedded::EmbeddedConfig) -> ChainFactory {
     use arterial_rollup::chain::embedded::EmbeddedChain;
     Box::new(move |contract, clock| {
-        let dir = contract.dir.join("chain");
+        let dir = contract.dir.join(CHAIN_DIR);
         let chain = if EmbeddedChain::exists(&dir) {
             EmbeddedChain::open(&dir, config, clock)?
         } else {

@@ -146,7 +146,11 @@ fn chain(dir: &Path, mut blocks: Vec<BlockReport>) -> (Option<FileReport>, Vec<B
     for block in &mut blocks {
         let root = |at| chain.state_root(block.number, at).ok().flatten();
         let (latest, finalized) = (root(At::Latest), root(At::Finalized));
-        if latest.is_some() && block.state_root.is_some() && latest != block.state_root && block.file.fault.is_none() {
+        if latest.is_some()
+            && block.state_root.is_some()
+            && latest != block.state_root
+            && block.file.fault.is_none()
+        {
             block.file.fault = Some("it stands on the chain with another state root".into());
         }
         block.stage = match (latest, finalized) {

@@ -141,6 +141,14 @@ impl EmbeddedChain {
         history::path(dir)
     }
 
+    /// The configuration of the chain in a directory.
+    ///
+    /// # Errors
+    /// There is none, or its header is damaged.
+    pub fn stored_config(dir: &Path) -> Result<EmbeddedConfig, ChainError> {
+        History::open(dir).map(|(header, _)| header.config)
+    }
+
     /// Whether a directory has a chain.
     #[must_use]
     pub fn exists(dir: &Path) -> bool {
