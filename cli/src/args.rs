@@ -1,0 +1,254 @@
+//! What the command line takes.
+
+use arterial::protocol::{FieldElement, ShardCount, StateRoot, limits::SHARDS_MAX};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
+use std::{path::PathBuf, str::FromStr};
+
+/// Makes medical-device writes durable, commits them, proves each block and settles it on a proof-of-stake chain.
+#[derive(Parser, Debug)]
+#[command(name = "arterial", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Say more on stderr: -v progress, -vv details, -vvv everything. RUST_LOG, where it is set, decides instead
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  arterial run                                      synthetic vitals, from the device to the final block
+  arterial run --input recordings/ --replicate 100
+  arterial verify arterial-run/receipts/* --chain arterial-run
+  arterial inspect arterial-run
+
+`arterial COMMAND --help` has each command's examples and exit codes.";
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Submit device readings, settle them, and verify receipts for them
+    #[command(after_long_help = RUN_HELP, after_help = RUN_HELP)]
+    Run(RunArgs),
+    /// Check receipts against a state root, step by step
+    #[command(after_long_help = VERIFY_HELP, after_help = VERIFY_HELP)]
+    Verify(VerifyArgs),
+    /// Show what a run's directory holds, and whether every file of it is whole
+    #[command(after_long_help = INSPECT_HELP, after_help = INSPECT_HELP)]
+    Inspect(InspectArgs),
+    /// Write a block's proof and its verifying key as snarkjs reads them
+    #[command(after_long_help = EXPORT_HELP, after_help = EXPORT_HELP)]
+    ExportProof(ExportArgs),
+}
+
+const RUN_HELP: &str = "\
+Devices sign their readings before the clock of the ingest starts, as they would on their own hardware. The
+same command on the same directory goes on where an earlier one stopped; what was durable is counted as
+`repeated`. Formats of --input: WFDB (.hea with .dat, formats 16 and 212), PPG counts (.csv), Dexcom Clarity
+(.csv), FHIR R4 Observation or Bundle (.json), Open mHealth (.json).
+
+The report, also in OUT/report.json: `records` are this run's writes that are durable, `repeated` those of
+them that were so before; `records_per_second` are the others over `seconds`, from the first submit to the
+last durable acknowledgement. `gas_per_block`, `gas_per_record` and `blocks` are of all blocks of OUT.
+
+Examples:
+  arterial run --devices 64 --seconds 600
+  arterial run --input recordings/ --replicate 1000 --shards 16 --json
+  arterial run --input recordings/ --receipts all --out ward-7
+
+Exit codes:
+  0    everything submitted, final, and every receipt taken verifies
+  1    it failed; stderr says why
+  2    the command line is wrong
+  3    it finished, but inputs were skipped or writes refused; stderr says which
+  130  stopped by Ctrl-C: what was acknowledged is durable, the same command goes on";
+
+const VERIFY_HELP: &str = "\
+The root must come from a source that you trust. --chain reads it from the history of a run's embedded chain;
+--state-root takes what you read from the settlement contract yourself.
+
+Examples:
+  arterial verify arterial-run/receipts/*.receipt --chain arterial-run
+  arterial verify a.receipt --state-root 0x0c6f… --print
+
+Exit codes:
+  0    every receipt verifies
+  1    a receipt does not, and the step that failed is named; or a root or file could not be read
+  2    the command line is wrong";
+
+const INSPECT_HELP: &str = "\
+Nothing is changed. Run it while nothing writes there: what is just being written would read as damaged.
+
+Examples:
+  arterial inspect arterial-run
+  arterial inspect arterial-run --json
+
+Exit codes:
+  0    everything is whole
+  1    a file is damaged or missing, and is named; or DIR can't be read
+  2    the command line is wrong";
+
+const EXPORT_HELP: &str = "\
+Writes verification_key.json, public.json and proof.json, for
+`snarkjs groth16 verify verification_key.json public.json proof.json`.
+
+Examples:
+  arterial export-proof arterial-run 3 --out block-3
+
+Exit codes:
+  0    the three files are written
+  1    it failed; stderr says why
+  2    the command line is wrong";
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// Device files, or directories of them; without it, synthetic vitals
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) input: Vec<PathBuf>,
+    /// Copies of every device, each with keys of its own; the copies are named "LABEL#2", "LABEL#3", …
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
+    pub(crate) replicate: u32,
+    /// The deployment's directory: new, empty, or of an earlier run
+    #[arg(long, value_name = "DIR", default_value = "arterial-run")]
+    pub(crate) out: PathBuf,
+    /// Receipts to take and verify: `sample` (64, spread over the devices), `all`, or how many
+    #[arg(long, value_name = "WHICH", default_value = "sample")]
+    pub(crate) receipts: Receipts,
+    /// How devices authenticate their writes
+    #[arg(long, value_enum, default_value_t = Auth::Ed25519)]
+    pub(crate) auth: Auth,
+    /// The report as one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) synthetic: SyntheticArgs,
+    #[command(flatten)]
+    pub(crate) deployment: DeploymentArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Synthetic vitals")]
+pub(crate) struct SyntheticArgs {
+    /// Which vitals: the same for the same seed
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "input")]
+    pub(crate) seed: u64,
+    /// Bedside monitors
+    #[arg(long, value_name = "N", default_value_t = 32, conflicts_with = "input",
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
+    pub(crate) devices: u32,
+    /// Seconds of each monitor's vitals; three readings a second and a few more
+    #[arg(long, value_name = "N", default_value_t = 300, conflicts_with = "input",
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
+    pub(crate) seconds: u32,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Deployment")]
+pub(crate) struct DeploymentArgs {
+    /// Shards, a power of two; 16 by default. Fixed when the directory is made
+    #[arg(long, value_name = "N", value_parser = shards)]
+    pub(crate) shards: Option<u32>,
+    /// Records that make a block; 65,536 by default
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(crate) block_records: Option<usize>,
+    /// Milliseconds after which a smaller block is made; 2,000 by default
+    #[arg(long, value_name = "MS", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    pub(crate) block_interval_ms: Option<u64>,
+    /// Threads that prove; one for each core by default
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub(crate) prover_threads: Option<usize>,
+    /// Milliseconds from one block of the embedded chain to the next; 1,000 by default. Fixed when the directory is made
+    #[arg(long, value_name = "MS", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    pub(crate) slot_ms: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("root").required(true))]
+pub(crate) struct VerifyArgs {
+    /// Receipt files
+    #[arg(value_name = "RECEIPT", required = true)]
+    pub(crate) receipts: Vec<PathBuf>,
+    /// The trusted state root of the receipts' block, 64 hex digits
+    #[arg(long, value_name = "HEX", group = "root", value_parser = state_root)]
+    pub(crate) state_root: Option<StateRoot>,
+    /// A run's directory, whose chain is asked for the root of each receipt's block
+    #[arg(long, value_name = "DIR", group = "root")]
+    pub(crate) chain: Option<PathBuf>,
+    /// The result as one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show each receipt's content as JSON too
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InspectArgs {
+    /// A run's directory
+    pub(crate) dir: PathBuf,
+    /// The result as one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    /// A run's directory
+    pub(crate) dir: PathBuf,
+    /// The block's number, from 1
+    pub(crate) block: u64,
+    /// Where the three files go; made if it is missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// How devices authenticate their writes.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Auth {
+    /// Each device signs: anybody can check authorship.
+    Ed25519,
+    /// Each device shares a MAC key with the sequencer: there is no third-party authorship.
+    Mac,
+}
+
+/// Which receipts to take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Receipts {
+    All,
+    Sample(usize),
+}
+
+const SAMPLE_DEFAULT: usize = 64;
+
+impl FromStr for Receipts {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            "sample" => Ok(Self::Sample(SAMPLE_DEFAULT)),
+            number => {
+                number.parse().map(Self::Sample).map_err(|_| "expected `sample`, `all` or a number".into())
+            }
+        }
+    }
+}
+
+fn shards(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .and_then(ShardCount::new)
+        .map(ShardCount::get)
+        .ok_or_else(|| format!("expected a power of two from 1 to {SHARDS_MAX}: 1, 2, 4, 8, …"))
+}
+
+fn state_root(text: &str) -> Result<StateRoot, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(digits, &mut bytes).map_err(|_| {
+        format!("expected 64 hex digits, with or without 0x, got {} characters", digits.chars().count())
+    })?;
+    FieldElement::from_be_bytes(bytes)
+        .map(StateRoot)
+        .ok_or_else(|| "it is no state root: one is below BN254's group order".into())
+}

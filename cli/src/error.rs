@@ -1,0 +1,86 @@
+//! Why a command could not do its work.
+
+use arterial::{
+    BlockNumber, EngineError, EnrolError, SubmitError,
+    rollup::{BlockStoreError, chain::ChainError, proof::ProofError},
+};
+use std::{io, path::PathBuf};
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CliError {
+    // The caller's misuse.
+    #[error(
+        "{} is not empty and holds no Arterial deployment: give --out a new or empty directory, or one of an earlier run",
+        path.display()
+    )]
+    ForeignDirectory { path: PathBuf },
+    #[error(
+        "nothing to submit: no reading was found in the given files; `arterial run --help` lists the formats"
+    )]
+    NoReadings,
+    #[error(
+        "{got} writes are too many for one run: at most {max}; lower --replicate, --devices or --seconds"
+    )]
+    TooManyWrites { max: usize, got: usize },
+    #[error("block {number} has no proof yet: the newest proven block is {newest}")]
+    NotProven { number: u64, newest: BlockNumber },
+    #[error("block 0 is the genesis, which has a root and no proof: blocks are numbered from 1")]
+    Genesis,
+
+    #[error(
+        "no trusted state root: give --chain DIR, a run's directory, or --state-root HEX, from the settlement contract"
+    )]
+    NoRoot,
+    #[error("{} has no directory `chain`: give --chain the directory that `arterial run --out` wrote", path.display())]
+    NoChain { path: PathBuf },
+    #[error("{chain}; give --slot-ms as when the directory was made")]
+    SlotMs { chain: String },
+
+    // Stopped.
+    #[error("{0}")]
+    Interrupted(String),
+
+    // The environment.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+    #[error("the operating system gave no random bytes: {0}")]
+    Randomness(getrandom::Error),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    #[error(transparent)]
+    Blocks(#[from] BlockStoreError),
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    #[error("base chain: {0}")]
+    Chain(#[from] ChainError),
+    #[error("cannot enrol {label}: {source}")]
+    Enrol { label: String, source: EnrolError },
+
+    // Corruption, and what must never happen.
+    #[error("{} is damaged: expected {expected} bytes, got {got}; without it the devices' keys are lost", path.display())]
+    Seed { path: PathBuf, expected: usize, got: usize },
+    #[error(
+        "the base chain has no final state root for block {number}, though the engine says that it is final"
+    )]
+    NotOnChain { number: u64 },
+    #[error("{}: {what}", path.display())]
+    Receipt { path: PathBuf, what: String },
+    #[error("{failed} of {checked} receipts do not verify; the first: {first}")]
+    Receipts { failed: usize, checked: usize, first: String },
+}
+
+/// Adds what was being done, and to which file, to an operating system's error.
+pub(crate) trait IoContext<T> {
+    fn context(self, action: &'static str, path: &std::path::Path) -> Result<T, CliError>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn context(self, action: &'static str, path: &std::path::Path) -> Result<T, CliError> {
+        self.map_err(|source| CliError::Io { action, path: path.to_owned(), source })
+    }
+}

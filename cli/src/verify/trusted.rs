@@ -1,0 +1,56 @@
+//! Where the state root comes from that receipts are checked against.
+
+use crate::{args::VerifyArgs, error::CliError};
+use arterial::{At, BaseChain, BlockNumber, StateRoot, rollup::chain::embedded::EmbeddedChain};
+use std::path::{Path, PathBuf};
+
+/// What the caller trusts.
+pub(super) enum Trusted {
+    Given(StateRoot),
+    Chain { dir: PathBuf, chain: Box<EmbeddedChain> },
+}
+
+/// A root, and what it rests on in plain words.
+pub(super) struct Root {
+    pub(super) value: StateRoot,
+    pub(super) source: String,
+}
+
+impl Trusted {
+    pub(super) fn open(args: &VerifyArgs) -> Result<Self, CliError> {
+        match (args.state_root, &args.chain) {
+            (Some(root), None) => Ok(Self::Given(root)),
+            (None, Some(dir)) => Self::open_chain(dir),
+            _ => Err(CliError::NoRoot),
+        }
+    }
+
+    fn open_chain(dir: &Path) -> Result<Self, CliError> {
+        let history = dir.join("chain");
+        if !history.is_dir() {
+            return Err(CliError::NoChain { path: dir.to_owned() });
+        }
+        let chain = Box::new(EmbeddedChain::open_read_only(&history)?);
+        Ok(Self::Chain { dir: history, chain })
+    }
+
+    /// The root of a block, or why there is none.
+    pub(super) fn root_of(&self, number: BlockNumber) -> Result<Root, String> {
+        let (dir, chain) = match self {
+            Self::Given(value) => {
+                return Ok(Root { value: *value, source: "as given with --state-root".into() });
+            }
+            Self::Chain { dir, chain } => (dir.display(), chain),
+        };
+        let ask = |at| chain.state_root(number, at).map_err(|error| error.to_string());
+        if let Some(value) = ask(At::Finalized)? {
+            return Ok(Root { value, source: format!("final on the chain in {dir}") });
+        }
+        if let Some(value) = ask(At::Latest)? {
+            let source =
+                format!("on the chain in {dir}, but NOT FINAL: a reorganisation could still undo it");
+            return Ok(Root { value, source });
+        }
+        Err(format!("the chain in {dir} has no block {number}: is the receipt of another deployment?"))
+    }
+}

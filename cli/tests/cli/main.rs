@@ -1,0 +1,8 @@
+//! The `arterial` command as its users run it.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+mod common;
+mod inspect;
+mod kill;
+mod run;
+mod verify;
