@@ -68,11 +68,19 @@ mod tests {
         }
     }
 
-    /// circomlibjs 0.1.7, `poseidon([1, 2])`: the value its own test expects.
+    /// Made with npm's circomlibjs 0.1.7: `(await buildPoseidon())([1, 2])` and so on.
     #[test]
-    fn circomlib_vector() {
-        let hash = hash([FieldElement::from(1u64), FieldElement::from(2u64)]);
-        assert_eq!(hash.to_string(), "0x115cc0f5e7d690413df64c6b9662e9cf2a3617f2743245519e19607a4417189a");
+    fn circomlibjs_vectors() {
+        fn counting<const N: usize>() -> [FieldElement; N] {
+            core::array::from_fn(|i| FieldElement::from(i as u64 + 1))
+        }
+        for (hash, expected) in [
+            (hash::<2>(counting()), "0x115cc0f5e7d690413df64c6b9662e9cf2a3617f2743245519e19607a4417189a"),
+            (hash::<3>(counting()), "0x0e7732d89e6939c0ff03d5e58dab6302f3230e269dc5b968f725df34ab36d732"),
+            (hash::<5>(counting()), "0x0dab9449e4a1398a15224c0b15a49d598b2174d305a316c918125f8feeb123c0"),
+        ] {
+            assert_eq!(hash.to_string(), expected);
+        }
     }
 
     fn element() -> impl Strategy<Value = FieldElement> {
