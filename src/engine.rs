@@ -137,19 +137,16 @@ impl Engine {
         self.inner.shards.submit_many(writes)
     }
 
-    /// Puts everything that is durable into blocks and waits until they have come to a stage; answers with the last
-    /// of them. Waits for as long as it takes; [`Engine::state`] says what is in the way.
+    /// Puts everything that is durable now into blocks and waits until they have come to a stage; answers with the
+    /// last of them. Writes that come meanwhile don't hold it up. Waits for as long as it takes; [`Engine::state`] says
+    /// what is in the way.
     ///
     /// # Errors
     /// Blocks are not made any more, or the engine was closed.
     pub fn flush(&self, stage: Stage) -> Result<BlockNumber, EngineError> {
         let Inner { shards, stages, .. } = &*self.inner;
-        while shards.has_unsealed() {
-            let next = stages.progress().proven.next();
-            stages.update(|progress| progress.wanted = progress.wanted.max(next));
-            stages.wait(next, Stage::Proven)?;
-        }
-        let last = shards.newest_sealed();
+        let last = shards.last_block_needed()?;
+        stages.update(|progress| progress.wanted = progress.wanted.max(last));
         stages.wait(last, stage)?;
         Ok(last)
     }

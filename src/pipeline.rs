@@ -116,7 +116,8 @@ impl Pipeline {
         }
         metrics::gauge!("arterial_unsealed_records")
             .set(f64::from(u32::try_from(self.shards.unsealed_records()).unwrap_or(u32::MAX)));
-        if self.shards.newest_sealed() >= number {
+        if self.shards.newest_sealed() >= number || self.stages.progress().wanted >= number {
+            *waiting_since = None;
             return true;
         }
         if !self.shards.has_unsealed() {
@@ -124,9 +125,7 @@ impl Pipeline {
             return false;
         }
         let waits = waiting_since.get_or_insert_with(Instant::now).elapsed() >= self.block_interval;
-        let due = waits
-            || self.shards.unsealed_records() >= self.block_records
-            || self.stages.progress().wanted >= number;
+        let due = waits || self.shards.unsealed_records() >= self.block_records;
         if due {
             *waiting_since = None;
         }

@@ -122,6 +122,30 @@ fn blocks_come_by_themselves_by_time_and_by_number() {
 }
 
 #[test]
+fn a_flush_ends_although_others_go_on_writing() {
+    let dir = tempfile::tempdir().unwrap();
+    let device = Device::new(1);
+    let engine = builder(dir.path(), 1).open().unwrap();
+    engine.enroll(device.enrolment()).unwrap();
+    device.write(&engine, 0).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (writer, device, stop) = (engine.clone(), &device, &stop);
+        scope.spawn(move || {
+            for seq in (1..).take_while(|_| !stop.load(std::sync::atomic::Ordering::Relaxed)) {
+                device.write(&writer, seq).unwrap();
+            }
+        });
+        let last = engine.flush(Stage::Proven).unwrap();
+        assert!(engine.receipt(device.id, 0).unwrap().number <= last);
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    // Nothing waits: the answer is the newest block, and no empty one is made.
+    let newest = engine.flush(Stage::Proven).unwrap();
+    assert_eq!(engine.flush(Stage::Proven).unwrap(), newest);
+}
+
+#[test]
 fn misuse_is_an_error_that_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let text = |result: Result<Engine, EngineError>| result.unwrap_err().to_string();

@@ -115,6 +115,13 @@ impl Accounts {
         !self.touched.is_empty()
     }
 
+    /// How many seals it takes until everything that is unsealed now is in a block.
+    pub(crate) fn seals_needed(&self) -> u64 {
+        let of_account =
+            |&slot: &u32| self.accounts[slot as usize].unsealed.len().div_ceil(RUN_RECORDS_MAX).max(1);
+        self.touched.iter().map(of_account).max().unwrap_or(0) as u64
+    }
+
     /// The newest block that this shard sealed.
     pub(crate) const fn sealed(&self) -> BlockNumber {
         BlockNumber(self.sealed)

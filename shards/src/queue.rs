@@ -36,6 +36,7 @@ pub(crate) enum Control {
     Enrol(Vec<Enrolment>, Answer<Vec<Result<Enrolled, EnrolError>>>),
     Seal(BlockNumber, Answer<Result<SealedBatch, ShardError>>),
     IsUnsealed(DeviceId, u32, Answer<bool>),
+    SealsNeeded(Answer<u64>),
     DestroyKeys(DeviceId, Answer<Result<(), ShardError>>),
 }
 

@@ -376,6 +376,27 @@ impl Shards {
         self.shards.iter().map(|shard| shard.sealed_number()).max().unwrap_or(BlockNumber::GENESIS)
     }
 
+    /// The block with which everything that is durable now will be sealed; later writes don't move it.
+    ///
+    /// It can be one more than needed when it is asked amid a seal.
+    ///
+    /// # Errors
+    /// A shard is closed.
+    pub fn last_block_needed(&self) -> Result<BlockNumber, ShardError> {
+        loop {
+            let sealed = self.newest_sealed();
+            let asked: Vec<_> = self.shards.iter().map(|shard| ask(shard, Control::SealsNeeded)).collect();
+            let mut needed = 0;
+            for ticket in asked {
+                needed = needed.max(ticket.wait_raw().ok_or(ShardError::Closed)?);
+            }
+            // A shard that sealed meanwhile counted from there.
+            if self.newest_sealed() == sealed {
+                return Ok(BlockNumber(sealed.0 + needed));
+            }
+        }
+    }
+
     /// Takes nothing more, works off what is queued, and ends the writers.
     pub fn close(&self) {
         for shard in &self.shards {

@@ -57,6 +57,7 @@ impl Writer {
                 answer.send(sealed);
             }
             Control::DestroyKeys(device, answer) => answer.send(self.destroy_keys(device)),
+            Control::SealsNeeded(answer) => answer.send(self.accounts.seals_needed()),
             Control::IsUnsealed(device, seq, answer) => {
                 let slot = self.shared.directory.read().slot(device);
                 answer.send(slot.is_some_and(|slot| self.accounts.find_unsealed(slot, seq).is_some()));

@@ -139,8 +139,19 @@ fn a_full_disk_refuses_writes_by_name_and_takes_them_once_there_is_room() {
         })
         .expect("200 writes need a second segment");
     assert!(refused > 100);
+    // A small one behind it would still fit, and would shut the refused one out for good: it is refused too.
+    let (small, small_tag) = device.write(refused + 1, b"x");
+    for full in [true, false] {
+        storage.set_full(full);
+        let Err(SubmitError::Shard(error)) = shards.submit(&small, small_tag).unwrap().wait() else {
+            panic!()
+        };
+        assert!(is_full(&error), "{error}");
+    }
+    storage.set_full(true);
     assert!(is_full(&shards.seal(BlockNumber(1)).unwrap_err()));
     storage.set_full(false);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     let (write, tag) = device.write(refused, &payload);
     assert!(!shards.submit(&write, tag).unwrap().wait().unwrap().repeated);
     let durable: Vec<u64> = (0..=refused).collect();

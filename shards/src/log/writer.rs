@@ -17,6 +17,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 /// The one writer of a log.
@@ -31,7 +32,13 @@ pub(crate) struct LogWriter {
     group: Vec<u8>,
     /// Where the log ends as far as readers may look.
     durable_end: Arc<AtomicU64>,
+    /// Why the next segment could not be made, and until when it isn't tried again.
+    refusal: Option<(io::ErrorKind, Instant)>,
 }
+
+/// After a segment could not be made, everything is refused for so long, also what would still fit: whoever has more
+/// writes under way learns of the refusal before a later one is accepted, which would shut the earlier ones out.
+const REFUSE_FOR: Duration = Duration::from_secs(1);
 
 impl LogWriter {
     /// Goes on where recovery found the end.
@@ -47,7 +54,7 @@ impl LogWriter {
         let active = storage.open(&path).context("cannot open segment", &path)?;
         let durable_end = Arc::new(AtomicU64::new(end.0));
         let group = Vec::with_capacity(GROUP_BYTES_MAX);
-        Ok(Self { storage, dir, id, active, base, end: end.0, group, durable_end })
+        Ok(Self { storage, dir, id, active, base, end: end.0, group, durable_end, refusal: None })
     }
 
     /// Where readers may look up to.
@@ -61,11 +68,23 @@ impl LogWriter {
     pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), ShardError> {
         assert!(bytes <= GROUP_BYTES_MAX, "a group is at most {GROUP_BYTES_MAX} bytes");
         assert!(self.group.is_empty(), "a group is reserved before it begins");
-        if self.end - self.base + bytes as u64 <= self.id.segment_bytes {
+        if self.refusal.is_none() && self.end - self.base + bytes as u64 <= self.id.segment_bytes {
             return Ok(());
         }
         let base = self.base + self.id.segment_bytes;
-        self.active = self.id.create(&*self.storage, &self.dir, base, self.end)?;
+        if let Some((kind, until)) = self.refusal
+            && Instant::now() < until
+        {
+            let path = path_of(&self.dir, base);
+            return Err(ShardError::Io { what: "cannot allocate segment", path, source: kind.into() });
+        }
+        let created = self.id.create(&*self.storage, &self.dir, base, self.end).inspect_err(|error| {
+            let kind =
+                if let ShardError::Io { source, .. } = error { source.kind() } else { io::ErrorKind::Other };
+            self.refusal = Some((kind, Instant::now() + REFUSE_FOR));
+        });
+        self.active = created?;
+        self.refusal = None;
         (self.base, self.end) = (base, base + HEADER_BYTES);
         Ok(())
     }
