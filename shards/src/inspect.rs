@@ -1,12 +1,12 @@
 //! Looking at a deployment's write side without touching it.
 
 use crate::{
+    config::ShardsConfig,
     error::{IoContext, ShardError},
     keys,
     log::{Damage, Ending, Frame, LogPosition, Place, SegmentId, base_of, list, missing_before},
     sealed::SealedBatches,
     shard::{Paths, Replay},
-    shards::ShardsConfig,
 };
 use arterial_protocol::{BlockNumber, DataDigest, DeviceId, Domain, ShardId};
 use arterial_storage::Storage;

@@ -10,6 +10,7 @@
 
 mod accounts;
 mod authenticate;
+mod config;
 mod enrolment;
 mod error;
 mod inspect;
@@ -23,10 +24,11 @@ mod shards;
 mod ticket;
 mod writer;
 
+pub use config::ShardsConfig;
 pub use enrolment::{DeviceKey, Enrolment};
 pub use error::{EnrolError, ShardError, SubmitError};
 pub use inspect::{FileReport, SegmentReport, ShardReport, check_segment, inspect};
 pub use log::LogPosition;
 pub use shard::{Ack, Enrolled, Located, SealedBatch, SealedRecord};
-pub use shards::{ShardStatus, Shards, ShardsConfig, Tickets};
-pub use ticket::{Abandoned, Ticket};
+pub use shards::{ShardStatus, Shards};
+pub use ticket::{Abandoned, Ticket, Tickets};

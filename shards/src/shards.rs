@@ -2,74 +2,22 @@
 
 use crate::{
     authenticate::SignedWrite,
+    config::ShardsConfig,
     enrolment::Enrolment,
     error::{EnrolError, ShardError, SubmitError},
-    limits::{
-        ENROLMENTS_MAX, GROUP_BYTES_MAX, GROUP_WRITES_MAX, QUEUE_WRITES_DEFAULT, SEGMENT_BYTES_DEFAULT,
-        SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
-    },
+    limits::{ENROLMENTS_MAX, GROUP_BYTES_MAX, GROUP_WRITES_MAX},
     log::record_frame_bytes_max,
     queue::{Control, Refused, Reply, Request},
-    shard::{self, Ack, Enrolled, Located, Paths, SealedBatch, Shared},
-    ticket::{Answer, Ticket, ticket},
+    shard::{self, Ack, Enrolled, Located, SealedBatch, Shared},
+    ticket::{Answer, Ticket, Tickets, ticket},
 };
-use arterial_protocol::{BlockNumber, DeviceId, Domain, ShardCount, ShardId, Tag, Write};
+use arterial_protocol::{BlockNumber, DeviceId, ShardCount, ShardId, Tag, Write};
 use arterial_storage::Storage;
 use parking_lot::Mutex;
 use std::{
-    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     thread::{self, JoinHandle},
 };
-
-/// How the write side is set up.
-#[derive(Clone, Debug)]
-pub struct ShardsConfig {
-    /// The deployment's directory.
-    pub dir: PathBuf,
-    /// The deployment.
-    pub domain: Domain,
-    /// How many shards it has.
-    pub shards: ShardCount,
-    /// Bytes of a log segment; fixed once a log exists.
-    pub segment_bytes: u64,
-    /// Writes that wait in one shard's queue at most.
-    pub queue_writes_max: usize,
-}
-
-impl ShardsConfig {
-    /// The default sizes.
-    #[must_use]
-    pub const fn new(dir: PathBuf, domain: Domain, shards: ShardCount) -> Self {
-        let (segment_bytes, queue_writes_max) = (SEGMENT_BYTES_DEFAULT, QUEUE_WRITES_DEFAULT);
-        Self { dir, domain, shards, segment_bytes, queue_writes_max }
-    }
-
-    pub(crate) fn paths(&self, shard: ShardId) -> Paths {
-        let dir = self.dir.join("shards").join(format!("{:04}", shard.0));
-        Paths {
-            log: dir.join("log"),
-            batches: dir.join("batches"),
-            keys: self.dir.join("keys").join(format!("{:04}.keys", shard.0)),
-        }
-    }
-
-    pub(crate) fn check(&self) -> Result<(), ShardError> {
-        let range = SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX;
-        if !range.contains(&self.segment_bytes) || !self.segment_bytes.is_multiple_of(4096) {
-            return Err(ShardError::Config {
-                what: "segment_bytes",
-                expected: format!("{SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX} in steps of 4096"),
-                got: self.segment_bytes.to_string(),
-            });
-        }
-        if self.queue_writes_max == 0 {
-            let (expected, got) = ("at least 1".into(), "0".into());
-            return Err(ShardError::Config { what: "queue_writes_max", expected, got });
-        }
-        Ok(())
-    }
-}
 
 /// One shard's progress.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,36 +42,6 @@ pub struct Shards {
     count: ShardCount,
     shards: Vec<Arc<Shared>>,
     writers: Mutex<Vec<JoinHandle<()>>>,
-}
-
-type Outcome = Result<Ack, SubmitError>;
-
-/// The answers to many writes, from however many shards they went to.
-#[derive(Debug)]
-#[must_use = "the writes are durable only once their tickets say so"]
-pub struct Tickets {
-    writes: usize,
-    /// Which writes, and their answers.
-    parts: Vec<(Vec<usize>, Ticket<Vec<Outcome>>)>,
-    refused: Vec<(usize, SubmitError)>,
-}
-
-impl Tickets {
-    /// Blocks until every write is answered; the answers are in the order of the writes.
-    #[must_use]
-    pub fn wait(self) -> Vec<Result<Ack, SubmitError>> {
-        let mut outcomes: Vec<Result<Ack, SubmitError>> =
-            (0..self.writes).map(|_| Err(SubmitError::Closed)).collect();
-        for (at, error) in self.refused {
-            outcomes[at] = Err(error);
-        }
-        for (indexes, ticket) in self.parts {
-            for (at, outcome) in indexes.into_iter().zip(ticket.wait_raw().into_iter().flatten()) {
-                outcomes[at] = outcome;
-            }
-        }
-        outcomes
-    }
 }
 
 impl Shards {

@@ -1,5 +1,6 @@
 //! An answer that is not there yet: waited for by a thread or awaited by a task.
 
+use crate::{error::SubmitError, shard::Ack};
 use parking_lot::{Condvar, Mutex};
 use std::{
     pin::Pin,
@@ -113,7 +114,7 @@ impl<A, E: From<Abandoned>> Future for Ticket<Result<A, E>> {
     }
 }
 
-impl From<Abandoned> for crate::SubmitError {
+impl From<Abandoned> for SubmitError {
     fn from(_: Abandoned) -> Self {
         Self::Closed
     }
@@ -125,10 +126,39 @@ impl From<Abandoned> for crate::EnrolError {
     }
 }
 
+type Outcome = Result<Ack, SubmitError>;
+
+/// The answers to many writes, from however many shards they went to.
+#[derive(Debug)]
+#[must_use = "the writes are durable only once their tickets say so"]
+pub struct Tickets {
+    pub(crate) writes: usize,
+    /// Which writes, and their answers.
+    pub(crate) parts: Vec<(Vec<usize>, Ticket<Vec<Outcome>>)>,
+    pub(crate) refused: Vec<(usize, SubmitError)>,
+}
+
+impl Tickets {
+    /// Blocks until every write is answered; the answers are in the order of the writes.
+    #[must_use]
+    pub fn wait(self) -> Vec<Result<Ack, SubmitError>> {
+        let mut outcomes: Vec<Result<Ack, SubmitError>> =
+            (0..self.writes).map(|_| Err(SubmitError::Closed)).collect();
+        for (at, error) in self.refused {
+            outcomes[at] = Err(error);
+        }
+        for (indexes, ticket) in self.parts {
+            for (at, outcome) in indexes.into_iter().zip(ticket.wait_raw().into_iter().flatten()) {
+                outcomes[at] = outcome;
+            }
+        }
+        outcomes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SubmitError;
     use std::{sync::atomic::AtomicUsize, sync::atomic::Ordering, task::Wake, thread};
 
     type Reply = Result<u32, SubmitError>;

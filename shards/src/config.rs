@@ -1,0 +1,58 @@
+//! How the write side is set up.
+
+use crate::{
+    error::ShardError,
+    limits::{QUEUE_WRITES_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN},
+    shard::Paths,
+};
+use arterial_protocol::{Domain, ShardCount, ShardId};
+use std::path::PathBuf;
+
+/// How the write side is set up.
+#[derive(Clone, Debug)]
+pub struct ShardsConfig {
+    /// The deployment's directory.
+    pub dir: PathBuf,
+    /// The deployment.
+    pub domain: Domain,
+    /// How many shards it has.
+    pub shards: ShardCount,
+    /// Bytes of a log segment; fixed once a log exists.
+    pub segment_bytes: u64,
+    /// Writes that wait in one shard's queue at most.
+    pub queue_writes_max: usize,
+}
+
+impl ShardsConfig {
+    /// The default sizes.
+    #[must_use]
+    pub const fn new(dir: PathBuf, domain: Domain, shards: ShardCount) -> Self {
+        let (segment_bytes, queue_writes_max) = (SEGMENT_BYTES_DEFAULT, QUEUE_WRITES_DEFAULT);
+        Self { dir, domain, shards, segment_bytes, queue_writes_max }
+    }
+
+    pub(crate) fn paths(&self, shard: ShardId) -> Paths {
+        let dir = self.dir.join("shards").join(format!("{:04}", shard.0));
+        Paths {
+            log: dir.join("log"),
+            batches: dir.join("batches"),
+            keys: self.dir.join("keys").join(format!("{:04}.keys", shard.0)),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ShardError> {
+        let range = SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX;
+        if !range.contains(&self.segment_bytes) || !self.segment_bytes.is_multiple_of(4096) {
+            return Err(ShardError::Config {
+                what: "segment_bytes",
+                expected: format!("{SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX} in steps of 4096"),
+                got: self.segment_bytes.to_string(),
+            });
+        }
+        if self.queue_writes_max == 0 {
+            let (expected, got) = ("at least 1".into(), "0".into());
+            return Err(ShardError::Config { what: "queue_writes_max", expected, got });
+        }
+        Ok(())
+    }
+}
