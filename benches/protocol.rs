@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a bench panics where it fails")]
 
 use arterial_protocol::{
-    Account, BlockNumber, Credential, DataDigest, DeviceId, Digest, Domain, Receipt, Record, Salt, ShardId,
-    ShardLeaf, Stage, StateRoot, Write, empty_subtree,
+    Account, BlockNumber, BundleTree, Credential, DataDigest, DeviceId, Digest, Domain, Evidence, Receipt,
+    Record, Salt, ShardId, ShardLeaf, Stage, StateRoot, Write, bundle, empty_subtree,
+    lanes::{self, Mode},
     limits::{ACCOUNTS_DEPTH, RECORD_HEAD_BYTES},
     poseidon::koala,
 };
@@ -24,6 +25,49 @@ fn hash(criterion: &mut Criterion) {
         let record = record(0, &vec![0xab; bytes - RECORD_HEAD_BYTES]);
         group.throughput(Throughput::Bytes(bytes as u64));
         group.bench_function(format!("bytes={bytes}"), |bench| bench.iter(|| black_box(&record).digest()));
+    }
+}
+
+/// The write path's hashing: the messages of one group, many of one length side by side, or one after the other.
+fn hash_many(criterion: &mut Criterion) {
+    const MESSAGES: usize = 4096;
+    for bytes in [64, 128, 1024] {
+        let data = vec![0xab; MESSAGES * bytes];
+        let messages: Vec<&[u8]> = data.chunks(bytes).collect();
+        let mut out = vec![[0; 32]; MESSAGES];
+        let mut bench = |name: &str, hash: &mut dyn FnMut(&mut [[u8; 32]])| {
+            let mut group = criterion.benchmark_group(name);
+            group.throughput(Throughput::Elements(MESSAGES as u64));
+            group.bench_function(format!("bytes={bytes}"), |bench| bench.iter(|| hash(black_box(&mut out))));
+        };
+        bench("lanes::hash_many", &mut |out| lanes::hash_many(Mode::Mac, black_box(&messages), out));
+        bench("blake3::hash", &mut |out| {
+            for (message, out) in black_box(&messages).iter().zip(out) {
+                *out = *blake3::hash(message).as_bytes();
+            }
+        });
+    }
+}
+
+/// A gateway's leaves and tree.
+fn bundle(criterion: &mut Criterion) {
+    let payload = [0xab; 56];
+    let write =
+        |seq| Write { device: DEVICE, seq, observed_at_ms: 1_700_000_000_000, kind: 1, payload: &payload };
+    for count in [64, 4096] {
+        let writes: Vec<Write<'_>> = (0..count).map(write).collect();
+        let leaves = bundle::leaves(&[3; 32], &writes);
+        let mut group = criterion.benchmark_group("bundle::leaves");
+        group.throughput(Throughput::Elements(count));
+        group.bench_function(format!("writes={count}"), |bench| {
+            bench.iter(|| bundle::leaves(&[3; 32], black_box(&writes)));
+        });
+        drop(group);
+        let mut group = criterion.benchmark_group("bundle::tree");
+        group.throughput(Throughput::Elements(count));
+        group.bench_function(format!("writes={count}"), |bench| {
+            bench.iter(|| BundleTree::new(black_box(&leaves).clone()).unwrap());
+        });
     }
 }
 
@@ -48,7 +92,7 @@ fn receipt(later: u64) -> (Receipt, StateRoot) {
         number,
         record: records[0].clone(),
         credential,
-        signature: Some(signing.sign(&signed_bytes).into()),
+        evidence: Evidence::Signature(signing.sign(&signed_bytes).into()),
         slot: 0,
         head_before: Digest::ZERO,
         later: records[1..].iter().map(Record::link).collect(),
@@ -84,6 +128,8 @@ fn check(criterion: &mut Criterion) {
 fn main() {
     let mut criterion = arterial_benches::criterion();
     hash(&mut criterion);
+    hash_many(&mut criterion);
+    bundle(&mut criterion);
     check(&mut criterion);
     criterion.final_summary();
 }

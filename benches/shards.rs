@@ -63,12 +63,10 @@ fn append(criterion: &mut Criterion) {
         }
         let first = next_seq.get();
         next_seq.set(first + (GROUP / DEVICES) as u64);
-        let mut signed = Vec::new();
         (0..GROUP)
             .map(|n| {
                 let write = write(device(n % DEVICES), first + (n / DEVICES) as u64);
-                write.signed_bytes(&mut signed);
-                (write, Tag::mac(&MAC_KEY, &signed))
+                (write, Tag::mac(&MAC_KEY, &write))
             })
             .collect::<Vec<_>>()
     };

@@ -2,7 +2,7 @@
 
 use crate::{error::EngineError, stages::Stages};
 use arterial_protocol::{
-    Account, BlockNumber, DeviceId, Domain, FieldElement, Receipt, ShardLeaf, Stage, Tag, shards_tree,
+    Account, BlockNumber, DeviceId, Domain, FieldElement, Receipt, ShardLeaf, Stage, shards_tree,
 };
 use arterial_rollup::{
     BlockStore, StoredBlock,
@@ -98,10 +98,7 @@ impl Receipts {
             number,
             record,
             credential,
-            signature: match tag {
-                Tag::Ed25519(signature) => Some(signature),
-                Tag::Mac(_) => None,
-            },
+            evidence: tag.into(),
             slot,
             head_before: moving.head,
             later: later.to_vec(),

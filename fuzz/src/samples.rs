@@ -4,9 +4,9 @@ use ark_bn254::{Fq, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::{AffineRepr, PrimeGroup};
 use ark_ff::{BigInteger, PrimeField};
 use arterial_protocol::{
-    Account, BlockNumber, BlockProof, BlockStatement, Credential, DataDigest, DeviceId, Digest, Domain,
-    Receipt, Record, Salt, ShardId, ShardLeaf, Stage, StateRoot, Write, empty_subtree,
-    limits::ACCOUNTS_DEPTH, poseidon::koala,
+    Account, BlockNumber, BlockProof, BlockStatement, BundleProof, BundleTree, Credential, DataDigest,
+    DeviceId, Digest, Domain, Evidence, Receipt, Record, Salt, ShardId, ShardLeaf, Stage, StateRoot, Write,
+    bundle, empty_subtree, limits::ACCOUNTS_DEPTH, poseidon::koala,
 };
 use ed25519_zebra::SigningKey;
 
@@ -24,9 +24,10 @@ pub fn record(seq: u64) -> Record {
     Record::new(Salt::derive(&[9; 32], device, seq), &write).expect("its fields are in range")
 }
 
-/// A receipt that verifies against the root beside it; of a deployment of one shard.
+/// A receipt that verifies against the root beside it; of a deployment of one shard, whose device signed the record
+/// or a bundle of three.
 #[must_use]
-pub fn receipt() -> (Receipt, StateRoot) {
+pub fn receipt(bundled: bool) -> (Receipt, StateRoot) {
     let signing = SigningKey::from_bytes(&[7; 32]);
     let credential = Credential::Ed25519(signing.verification_key().into());
     let records = [0, 1, 2].map(record);
@@ -38,15 +39,21 @@ pub fn receipt() -> (Receipt, StateRoot) {
     let accounts_root = accounts_path.iter().fold(account.leaf(), |node, &empty| koala::node(node, empty));
     let (number, data) = (BlockNumber(1), DataDigest([4; 32]));
     let leaf = ShardLeaf { shard: ShardId(0), accounts_root, total_records: 3, data };
-    let mut signed_bytes = Vec::new();
-    records[0].write().signed_bytes(&mut signed_bytes);
+    let writes = records.each_ref().map(Record::write);
+    let evidence = if bundled {
+        Evidence::Bundle(bundle_proof(&signing, &writes))
+    } else {
+        let mut signed_bytes = Vec::new();
+        writes[0].signed_bytes(&mut signed_bytes);
+        Evidence::Signature(signing.sign(&signed_bytes).into())
+    };
     let receipt = Receipt {
         stage: Stage::Final,
         domain: domain(),
         number,
         record: records[0].clone(),
         credential,
-        signature: Some(signing.sign(&signed_bytes).into()),
+        evidence,
         slot: 0,
         head_before: Digest::ZERO,
         later: records[1..].iter().map(Record::link).collect(),
@@ -59,6 +66,19 @@ pub fn receipt() -> (Receipt, StateRoot) {
         shards_path: Vec::new(),
     };
     (receipt, StateRoot::compute(domain(), number, &[leaf]))
+}
+
+/// That the first of some writes was signed with the others.
+fn bundle_proof(signing: &SigningKey, writes: &[Write<'_>]) -> BundleProof {
+    let seed = [3; 32];
+    let tree = BundleTree::new(bundle::leaves(&seed, writes)).expect("a few writes");
+    BundleProof {
+        signature: signing.sign(&tree.message()).into(),
+        count: tree.count(),
+        index: 0,
+        blind: bundle::blind(&seed, 0),
+        path: tree.path(0).expect("the first write"),
+    }
 }
 
 /// A verification key, by its words, all of whose points are generators: its trapdoor is 1.

@@ -7,15 +7,18 @@ use arterial_protocol::{FieldElement, Receipt, Stage, StateRoot};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
-static SAMPLE: LazyLock<(Receipt, StateRoot, Vec<u8>)> = LazyLock::new(|| {
-    let (receipt, root) = receipt();
-    let mut bytes = receipt.encode();
-    bytes.truncate(bytes.len() - 16);
-    (receipt, root, bytes)
+static SAMPLES: LazyLock<[(Receipt, StateRoot, Vec<u8>); 2]> = LazyLock::new(|| {
+    [false, true].map(|bundled| {
+        let (receipt, root) = receipt(bundled);
+        let mut bytes = receipt.encode();
+        bytes.truncate(bytes.len() - 16);
+        (receipt, root, bytes)
+    })
 });
 
 fuzz_target!(|data: &[u8]| {
-    let (sample, root, covered) = &*SAMPLE;
+    let bundled = data.first().is_some_and(|choice| choice & 2 != 0);
+    let (sample, root, covered) = &SAMPLES[usize::from(bundled)];
     let _ = Receipt::decode(data);
     let mut bytes = raw_or_patched(data, covered);
     let sum = blake3::hash(&bytes);

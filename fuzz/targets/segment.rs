@@ -19,11 +19,9 @@ static SAMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let shards = Shards::open(&storage, &ShardsConfig::new(dir.path().into(), domain(), one)).expect("opens");
     let (device, key) = (DeviceId([0x5a; 16]), [8; 32]);
     shards.enrol(&[Enrolment { subject_key: Some([9; 32]), ..Enrolment::mac(device, key) }]);
-    let mut signed = Vec::new();
     for seq in 0..3 {
         let write = Write { device, seq, observed_at_ms: 1_700_000_000_000, kind: 1, payload: b"98 bpm" };
-        write.signed_bytes(&mut signed);
-        shards.submit(&write, Tag::mac(&key, &signed)).expect("valid").wait().expect("durable");
+        shards.submit(&write, Tag::mac(&key, &write)).expect("valid").wait().expect("durable");
     }
     shards.seal(BlockNumber(1)).expect("sealed");
     drop(shards);

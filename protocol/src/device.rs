@@ -19,12 +19,28 @@ impl DeviceId {
 
     /// The shard this device belongs to: a pure function of its identifier, uniform over identifiers
     /// even when they are chosen with a pattern.
+    ///
+    /// The function has no key: whoever enrols devices could choose identifiers that all fall into one shard. With
+    /// any public function, a cryptographic hash too, that takes a few tries per device, as many as there are shards;
+    /// so this one is merely cheap. It is the enrolling node's own load that would be out of balance.
     #[must_use]
     pub fn shard(self, shards: ShardCount) -> ShardId {
-        let hash = blake3::hash(&self.0);
-        let [a, b, c, d, ..] = *hash.as_bytes();
-        ShardId(u32::from_le_bytes([a, b, c, d]) & (shards.0 - 1))
+        let id = u128::from_le_bytes(self.0);
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves, and a mask of at most 32 bits")]
+        let hash = mix(id as u64 ^ mix((id >> 64) as u64)) as u32;
+        ShardId(hash & (shards.0 - 1))
     }
+}
+
+/// MurmurHash3's 64-bit finaliser, `fmix64`, by Austin Appleby, in the public domain:
+/// <https://github.com/aappleby/smhasher/blob/master/src/MurmurHash3.cpp>. Every bit of the input flips every bit of
+/// the output with a probability near one half.
+const fn mix(mut word: u64) -> u64 {
+    word ^= word >> 33;
+    word = word.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    word ^= word >> 33;
+    word = word.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    word ^ (word >> 33)
 }
 
 impl fmt::Display for DeviceId {
@@ -85,6 +101,8 @@ pub enum Credential {
     Ed25519([u8; 32]),
     /// BLAKE3 of a shared MAC key: only holders of the key can check authorship.
     Mac([u8; 32]),
+    /// None that others could check: the embedding node authenticates the device, by mTLS say, and vouches for it.
+    Host,
 }
 
 impl Credential {
@@ -94,29 +112,32 @@ impl Credential {
         Self::Mac(*blake3::hash(key).as_bytes())
     }
 
-    /// 1 for Ed25519, 2 for MAC.
+    /// 1 for Ed25519, 2 for MAC, 3 for the host's word.
     #[must_use]
     pub const fn tag(&self) -> u8 {
         match self {
             Self::Ed25519(_) => 1,
             Self::Mac(_) => 2,
+            Self::Host => 3,
         }
     }
 
-    /// The public key, or the hash of the MAC key.
+    /// The public key, or the hash of the MAC key, or zeros.
     #[must_use]
     pub const fn bytes(&self) -> &[u8; 32] {
         match self {
             Self::Ed25519(bytes) | Self::Mac(bytes) => bytes,
+            Self::Host => &[0; 32],
         }
     }
 
-    /// The credential with this tag and these bytes.
+    /// The credential with this tag and these bytes; each has one encoding.
     #[must_use]
-    pub const fn from_parts(tag: u8, bytes: [u8; 32]) -> Option<Self> {
+    pub fn from_parts(tag: u8, bytes: [u8; 32]) -> Option<Self> {
         match tag {
             1 => Some(Self::Ed25519(bytes)),
             2 => Some(Self::Mac(bytes)),
+            3 if bytes == [0; 32] => Some(Self::Host),
             _ => None,
         }
     }
@@ -144,13 +165,38 @@ mod tests {
         }
     }
 
-    #[test]
-    fn patterned_identifiers_spread_over_the_shards() {
+    /// 16 shards of 1,000 devices each would be even; a standard deviation is 31.
+    fn assert_spread(pattern: &str, id: impl Fn(u32) -> DeviceId) {
         let shards = ShardCount::new(16).unwrap();
         let mut counts = [0u32; 16];
-        for n in 0..16_000u128 {
-            counts[DeviceId(n.to_le_bytes()).shard(shards).0 as usize] += 1;
+        for n in 0..16_000 {
+            counts[id(n).shard(shards).0 as usize] += 1;
         }
-        assert!(counts.iter().all(|count| (800..1200).contains(count)), "{counts:?}");
+        assert!(counts.iter().all(|count| (850..1150).contains(count)), "{pattern}: {counts:?}");
+    }
+
+    #[test]
+    fn patterned_identifiers_spread_over_the_shards() {
+        for shift in [0, 3, 16, 32, 63, 64, 65, 96, 112] {
+            assert_spread(&format!("n << {shift}"), |n| DeviceId((u128::from(n) << shift).to_le_bytes()));
+            assert_spread(&format!("ones but n << {shift}"), |n| {
+                DeviceId((!(u128::from(n) << shift)).to_le_bytes())
+            });
+        }
+        assert_spread("both halves alike", |n| DeviceId((u128::from(n) * ((1 << 64) + 1)).to_le_bytes()));
+        assert_spread("big-endian", |n| DeviceId(u128::from(n).to_be_bytes()));
+        assert_spread("labels", |n| DeviceId::from_label(&format!("ward 3, bed {n}")));
+    }
+
+    #[test]
+    fn every_credential_has_one_encoding() {
+        for credential in [Credential::Ed25519([3; 32]), Credential::of_mac_key(&[4; 32]), Credential::Host] {
+            assert_eq!(Credential::from_parts(credential.tag(), *credential.bytes()), Some(credential));
+        }
+        let mut bytes = [0; 32];
+        assert_eq!(Credential::from_parts(0, bytes), None);
+        assert_eq!(Credential::from_parts(4, bytes), None);
+        bytes[31] = 1;
+        assert_eq!(Credential::from_parts(3, bytes), None);
     }
 }

@@ -4,6 +4,8 @@
 
 /// Bytes of one canonical record, head and padding included.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a record's salt, the first of it.
+pub const SALT_BYTES: usize = 32;
 /// Bytes of a record before its payload.
 pub const RECORD_HEAD_BYTES: usize = 72;
 /// Records are padded to a multiple of this: BLAKE3's block.
@@ -16,6 +18,8 @@ pub const SEQ_END: u64 = 1 << 30;
 pub const OBSERVED_AT_MS_END: u64 = 1 << 48;
 /// Records of one device in one block; what is over waits for the next block, so that receipts stay small.
 pub const RUN_RECORDS_MAX: usize = 1024;
+/// Writes that a gateway signs at once, in one bundle.
+pub const BUNDLE_WRITES_MAX: usize = 4096;
 /// Records of one batch.
 pub const BATCH_RECORDS_MAX: usize = 1 << 20;
 /// Accounts one batch may touch, enrolments without records included.
@@ -36,4 +40,6 @@ const _: () = {
     assert!(SEQ_END < (1 << 31) - (1 << 24) + 1);
     assert!((SLOTS_END as u64) < SEQ_END);
     assert!((BATCH_RECORDS_MAX as u64) < SEQ_END);
+    // A bundle counts and numbers its writes with a u16.
+    assert!(BUNDLE_WRITES_MAX <= u16::MAX as usize);
 };

@@ -13,6 +13,7 @@
 use crate::{
     device::DeviceId,
     digest::Digest,
+    lanes::{self, Mode},
     limits::{RECORD_ALIGN_BYTES, RECORD_BYTES_MAX, RECORD_HEAD_BYTES},
     write::{Write, WriteError},
 };
@@ -29,12 +30,19 @@ impl Salt {
     /// The salt of one write.
     #[must_use]
     pub fn derive(subject_key: &[u8; 32], device: DeviceId, seq: u64) -> Self {
+        Self(lanes::hash(Mode::Hash, &Self::message(subject_key, device, seq)))
+    }
+
+    /// The block whose BLAKE3 is the salt of one write, for whoever makes many with
+    /// [`lanes::hash_blocks`] in [`Mode::Hash`].
+    #[must_use]
+    pub fn message(subject_key: &[u8; 32], device: DeviceId, seq: u64) -> [u8; 64] {
         let mut block = [0; 64];
         block[..32].copy_from_slice(subject_key);
         block[32..48].copy_from_slice(&device.0);
         block[48..56].copy_from_slice(&seq.to_le_bytes());
         block[56..].copy_from_slice(b"salt/v1\0");
-        Self(*blake3::hash(&block).as_bytes())
+        block
     }
 }
 
@@ -152,6 +160,8 @@ impl Record {
 }
 
 /// BLAKE3 of canonical record bytes, as eight KoalaBear elements.
+///
+/// Of many records at once: [`Digest::reduce`] of what [`lanes::hash_many`] makes of them in [`Mode::Hash`].
 #[must_use]
 pub fn digest(canonical: &[u8]) -> Digest {
     Digest::reduce(*blake3::hash(canonical).as_bytes())

@@ -82,7 +82,7 @@ fn check(
             Ok((slot, Some(item)))
         }
         (tag @ Tag::Mac(_), Credential::Mac(_), Some(key)) => {
-            tag.verify_mac(&key, signed_bytes).map_err(|_| unauthentic(write))?;
+            tag.verify_mac(&key, &write.write()).map_err(|_| unauthentic(write))?;
             Ok((slot, None))
         }
         _ => Err(unauthentic(write)),

@@ -53,7 +53,7 @@ fn bad_writes_are_refused_by_name_and_the_good_ones_beside_them_stand() {
     shards.enrol(&[known.enrolment()])[0].as_ref().unwrap();
     let (write, tag) = known.write(0, b"good");
     let forged = Tag::Ed25519([7; 64]);
-    let other_type = Tag::mac(&[0; 32], b"");
+    let other_type = Tag::mac(&[0; 32], &write);
     let changed = Write { payload: b"bad!", ..write };
     let (stranger, stranger_tag) = unknown.write(0, b"x");
     let long = vec![0; arterial_protocol::limits::PAYLOAD_BYTES_MAX + 1];
@@ -114,11 +114,9 @@ fn a_mac_device_writes_and_its_neighbours_key_does_not_do() {
     let device = Device::new(1);
     shards.enrol(&[Enrolment::mac(device.id, [9; 32])])[0].as_ref().unwrap();
     let (write, _) = device.write(0, b"x");
-    let mut signed = Vec::new();
-    write.signed_bytes(&mut signed);
-    let bad = shards.submit(&write, Tag::mac(&[8; 32], &signed)).unwrap().wait();
+    let bad = shards.submit(&write, Tag::mac(&[8; 32], &write)).unwrap().wait();
     assert!(matches!(bad, Err(SubmitError::Unauthentic { .. })));
-    shards.submit(&write, Tag::mac(&[9; 32], &signed)).unwrap().wait().unwrap();
+    shards.submit(&write, Tag::mac(&[9; 32], &write)).unwrap().wait().unwrap();
 }
 
 #[test]

@@ -102,11 +102,14 @@ impl Devices {
                 return None;
             }
             let (device, seq) = plan.place(at);
-            plan.write_of(device, seq).signed_bytes(signed_bytes);
+            let write = plan.write_of(device, seq);
             bar.inc(1);
             Some(match &self.secrets[device] {
-                Secret::Ed25519(key) => Tag::Ed25519(key.sign(signed_bytes).into()),
-                Secret::Mac(key) => Tag::mac(key, signed_bytes),
+                Secret::Ed25519(key) => {
+                    write.signed_bytes(signed_bytes);
+                    Tag::Ed25519(key.sign(signed_bytes).into())
+                }
+                Secret::Mac(key) => Tag::mac(key, &write),
             })
         };
         (0..plan.writes()).into_par_iter().map_init(Vec::new, sign).collect()

@@ -3,7 +3,7 @@
 use crate::input::{kind, time};
 use arterial::{
     Receipt, Step, Verified,
-    protocol::{Authorship, Credential},
+    protocol::{Credential, Evidence},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -35,7 +35,7 @@ struct StepOutcome {
     step: String,
     /// `None` when it did not come to it.
     passed: Option<bool>,
-    checked: &'static str,
+    checked: String,
 }
 
 /// What a receipt says of its record.
@@ -52,6 +52,8 @@ pub(super) struct Reading {
     /// How far the block had come when the receipt was made, by its issuer's word.
     issued_at_stage: String,
     credential: &'static str,
+    #[serde(skip)]
+    evidence: Evidence,
 }
 
 impl Reading {
@@ -70,26 +72,35 @@ impl Reading {
             credential: match receipt.credential {
                 Credential::Ed25519(_) => "ed25519",
                 Credential::Mac(_) => "mac",
+                Credential::Host => "host",
             },
+            evidence: receipt.evidence.clone(),
         }
     }
 }
 
 /// What a step checks, in plain words.
-const fn checked(step: Step, mac: bool) -> &'static str {
-    match (step, mac) {
+fn checked(step: Step, evidence: Option<&Evidence>) -> String {
+    let what = match (step, evidence) {
         (Step::Encoding, _) => "the bytes are one whole receipt, undamaged",
-        (Step::Authorship, false) => "the device's Ed25519 key signed this reading",
-        (Step::Authorship, true) => {
+        (Step::Authorship, Some(Evidence::Mac)) => {
             "NO THIRD-PARTY AUTHORSHIP: the device has a MAC key, that it wrote this is the sequencer's word"
         }
+        (Step::Authorship, Some(Evidence::Host)) => {
+            "NO THIRD-PARTY AUTHORSHIP: the device has no key, that it wrote this is the host node's word"
+        }
+        (Step::Authorship, Some(Evidence::Bundle(proof))) => {
+            return format!("the device's Ed25519 key signed this reading in a bundle of {}", proof.count);
+        }
+        (Step::Authorship, _) => "the device's Ed25519 key signed this reading",
         (Step::Chain, _) => {
             "the reading leads from the device's history before it to the one after the block"
         }
         (Step::Account, _) => "that history is the device's account in its shard",
         (Step::State, _) => "the shard is in the state that the trusted root commits to",
         _ => "a step that this command does not know",
-    }
+    };
+    what.to_owned()
 }
 
 impl Outcome {
@@ -112,7 +123,7 @@ impl Outcome {
 
     pub(super) fn passed(&mut self, verified: &Verified) {
         self.verified = true;
-        self.third_party_authorship = Some(verified.authorship == Authorship::Signed);
+        self.third_party_authorship = Some(verified.authorship.is_third_party());
         self.position = Some(verified.position);
         self.history_is_gapless = Some(verified.history_is_gapless);
         self.steps(|_| Some(true));
@@ -133,11 +144,11 @@ impl Outcome {
     }
 
     fn steps(&mut self, passed: impl Fn(Step) -> Option<bool>) {
-        let mac = self.reading.as_ref().is_some_and(|reading| reading.credential == "mac");
+        let evidence = self.reading.as_ref().map(|reading| &reading.evidence);
         let outcome = |step: Step| StepOutcome {
             step: step.to_string(),
             passed: passed(step),
-            checked: checked(step, mac),
+            checked: checked(step, evidence),
         };
         self.steps = Step::ALL.into_iter().map(outcome).collect();
     }
@@ -148,8 +159,8 @@ impl Outcome {
         // Writing to a string does not fail.
         for step in &self.steps {
             let (mark, what) = match step.passed {
-                Some(true) => ("✓", step.checked),
-                Some(false) => ("✗", step.checked),
+                Some(true) => ("✓", step.checked.as_str()),
+                Some(false) => ("✗", step.checked.as_str()),
                 None => ("·", "not checked"),
             };
             let _ = writeln!(text, "  {mark} {:<11}{what}", step.step);

@@ -1,6 +1,6 @@
 //! The receipt as JSON, for people. One way only: what is verified is the bytes.
 
-use super::Receipt;
+use super::{Evidence, Receipt};
 use crate::device::Credential;
 use alloc::{string::String, vec::Vec};
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ impl Receipt {
         let key_type = match self.credential {
             Credential::Ed25519(_) => "ed25519",
             Credential::Mac(_) => "mac",
+            Credential::Host => "host",
         };
         let later: Vec<Value> = self
             .later
@@ -28,7 +29,7 @@ impl Receipt {
             })
             .collect();
         let value = json!({
-            "format": "arterial/receipt/v1",
+            "format": "arterial/receipt/v2",
             "stage": alloc::format!("{}", self.stage),
             "block": self.number.0,
             "domain": hex::encode(self.domain.0.to_be_bytes()),
@@ -36,7 +37,7 @@ impl Receipt {
                 "id": hex::encode(write.device.0),
                 "key_type": key_type,
                 "key": hex::encode(self.credential.bytes()),
-                "signature": self.signature.map(hex::encode),
+                "evidence": evidence(&self.evidence),
             },
             "reading": {
                 "seq": write.seq,
@@ -65,5 +66,22 @@ impl Receipt {
             },
         });
         alloc::format!("{value:#}")
+    }
+}
+
+fn evidence(evidence: &Evidence) -> Value {
+    match evidence {
+        Evidence::Signature(signature) => json!({ "signature": hex::encode(signature) }),
+        Evidence::Mac => json!("mac"),
+        Evidence::Host => json!("host"),
+        Evidence::Bundle(proof) => json!({
+            "signature": hex::encode(proof.signature),
+            "bundle": {
+                "count": proof.count,
+                "index": proof.index,
+                "blind": hex::encode(proof.blind),
+                "path": proof.path.iter().map(hex::encode).collect::<Vec<_>>(),
+            },
+        }),
     }
 }

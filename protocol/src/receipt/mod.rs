@@ -1,6 +1,7 @@
 //! Everything needed to check one record against a settled state root.
 
 mod encoding;
+mod evidence;
 mod json;
 mod verify;
 
@@ -8,6 +9,7 @@ mod verify;
 mod tests;
 
 pub use encoding::ReceiptDecodeError;
+pub use evidence::Evidence;
 pub use verify::{Authorship, Step, Verified, VerifyError};
 
 use crate::{
@@ -65,10 +67,10 @@ pub struct Receipt {
     pub number: BlockNumber,
     /// The record itself, salt included: whoever holds the receipt can read it.
     pub record: Record,
-    /// The device's key, or the hash of its MAC key.
+    /// What the device is enrolled with.
     pub credential: Credential,
-    /// The device's Ed25519 signature; `None` for a MAC-authenticated device, which has no third-party authorship.
-    pub signature: Option<[u8; 64]>,
+    /// What shows that the device wrote the record; of the credential's kind.
+    pub evidence: Evidence,
     /// The device's slot in its shard.
     pub slot: u32,
     /// The device's head before this record.

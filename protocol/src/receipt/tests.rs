@@ -1,11 +1,12 @@
 use super::*;
 use crate::{
     account::Account,
+    bundle::{self, BundleProof, BundleTree},
     device::{DeviceId, ShardId},
     poseidon::koala,
     record::Salt,
     state::{ShardLeaf, StateRoot, climb, empty_subtree, shards_tree},
-    write::{Tag, Write, WriteError},
+    write::{AuthorshipError, Tag, Write, WriteError},
 };
 use ed25519_zebra::SigningKey;
 use proptest::prelude::*;
@@ -15,16 +16,61 @@ struct Sample {
     root: StateRoot,
 }
 
+/// What the sample's device is enrolled with, and how its record came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum By {
+    Signature,
+    Mac,
+    Host,
+    Bundle,
+}
+
+impl By {
+    fn credential(self) -> Credential {
+        match self {
+            Self::Signature | Self::Bundle => Credential::Ed25519(signing_key().verification_key().into()),
+            Self::Mac => Credential::of_mac_key(&[8; 32]),
+            Self::Host => Credential::Host,
+        }
+    }
+
+    fn evidence(self, write: &Write<'_>) -> Evidence {
+        match self {
+            Self::Signature => {
+                let mut signed_bytes = Vec::new();
+                write.signed_bytes(&mut signed_bytes);
+                Evidence::Signature(signing_key().sign(&signed_bytes).into())
+            }
+            Self::Mac => Tag::mac(&[8; 32], write).into(),
+            Self::Host => Tag::Host.into(),
+            Self::Bundle => Evidence::Bundle(bundle_proof(write)),
+        }
+    }
+}
+
+fn signing_key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+/// The write as the sixth of a bundle of seven.
+fn bundle_proof(write: &Write<'_>) -> BundleProof {
+    let seq = |n: u64| if n == 5 { write.seq } else { 100 + n };
+    let writes: Vec<Write<'_>> = (0..7).map(|n| Write { seq: seq(n), ..*write }).collect();
+    let tree = BundleTree::new(bundle::leaves(&[3; 32], &writes)).unwrap();
+    BundleProof {
+        signature: signing_key().sign(&tree.message()).into(),
+        count: 7,
+        index: 5,
+        blind: bundle::blind(&[3; 32], 5),
+        path: tree.path(5).unwrap(),
+    }
+}
+
 /// A receipt for the record at `at` of a run of `run`, in a state of `shards` shards, beside one neighbour.
-fn sample(shards: u32, run: u32, at: u32, mac: bool, payload: &[u8]) -> Sample {
+fn sample(shards: u32, run: u32, at: u32, by: By, payload: &[u8]) -> Sample {
     let shards = ShardCount::new(shards).unwrap();
     let device = DeviceId([0x5a; 16]);
-    let signing = SigningKey::from_bytes(&[7; 32]);
-    let credential = if mac {
-        Credential::of_mac_key(&[8; 32])
-    } else {
-        Credential::Ed25519(signing.verification_key().into())
-    };
+    let credential = by.credential();
     let slot = 5;
     let records: Vec<Record> = (0..run)
         .map(|n| {
@@ -66,14 +112,12 @@ fn sample(shards: u32, run: u32, at: u32, mac: bool, payload: &[u8]) -> Sample {
         .map(|(level, nodes)| nodes[(shard.0 as usize >> level) ^ 1])
         .collect();
     let domain = Domain::derive(31337, &[6; 32]);
-    let mut signed_bytes = Vec::new();
     let record = records[at as usize].clone();
-    record.write().signed_bytes(&mut signed_bytes);
     let receipt = Receipt {
         stage: Stage::Final,
         domain,
         number: BlockNumber(12),
-        signature: (!mac).then(|| signing.sign(&signed_bytes).into()),
+        evidence: by.evidence(&record.write()),
         record,
         credential,
         slot,
@@ -91,18 +135,31 @@ fn sample(shards: u32, run: u32, at: u32, mac: bool, payload: &[u8]) -> Sample {
 }
 
 fn samples() -> Vec<Sample> {
-    vec![sample(1, 1, 0, false, b"98 bpm"), sample(16, 3, 1, false, b""), sample(4, 2, 1, true, &[0xab; 100])]
+    vec![
+        sample(1, 1, 0, By::Signature, b"98 bpm"),
+        sample(16, 3, 1, By::Signature, b""),
+        sample(4, 2, 1, By::Mac, &[0xab; 100]),
+        sample(1, 2, 0, By::Host, b"98 bpm"),
+        sample(2, 2, 1, By::Bundle, b"98 bpm"),
+    ]
 }
 
 #[test]
 fn a_good_receipt_verifies_and_says_what_it_proves() {
-    let Sample { receipt, root } = sample(16, 3, 1, false, b"98 bpm");
+    let Sample { receipt, root } = sample(16, 3, 1, By::Signature, b"98 bpm");
     let verified = receipt.verify(&root).unwrap();
     assert_eq!(verified.device, DeviceId([0x5a; 16]));
     assert_eq!((verified.seq, verified.position, verified.history_is_gapless), (5, 3, false));
     assert_eq!((verified.authorship, verified.number), (Authorship::Signed, BlockNumber(12)));
-    let mac = sample(4, 2, 1, true, b"");
-    assert_eq!(mac.receipt.verify(&mac.root).unwrap().authorship, Authorship::SequencerOnly);
+    let by = |by| {
+        let Sample { receipt, root } = sample(4, 3, 2, by, b"");
+        receipt.verify(&root).unwrap().authorship
+    };
+    assert_eq!(by(By::Bundle), Authorship::SignedInBundle { writes: 7 });
+    assert_eq!(by(By::Mac), Authorship::SequencerOnly);
+    assert_eq!(by(By::Host), Authorship::HostOnly);
+    assert!(by(By::Signature).is_third_party() && by(By::Bundle).is_third_party());
+    assert!(!by(By::Mac).is_third_party() && !by(By::Host).is_third_party());
 }
 
 #[test]
@@ -110,9 +167,15 @@ fn bytes_are_pinned_and_round_trip() {
     for Sample { receipt, .. } in samples() {
         assert_eq!(Receipt::decode(&receipt.encode()), Ok(receipt));
     }
-    // A change of this hash is a change of the format: give it a new version.
-    let hash = blake3::hash(&sample(16, 3, 1, true, b"98 bpm").receipt.encode());
-    assert_eq!(hash.to_hex().as_str(), "8f273efdc0e6a756970bf0e7c28d9e84bf62c8440519948cc02a8b34d62e1648");
+    // A change of one of these is a change of the format: give it a new version.
+    let hash = |by| blake3::hash(&sample(16, 3, 1, by, b"98 bpm").receipt.encode()).to_string();
+    let pins = [
+        (By::Signature, "26c6dec4afdfd43af6cbfe18ebb326e65941a2adbce9c1ba67bf1495164972be"),
+        (By::Mac, "6f2689899ba6174034bc61dd47c303f58ea7e216302e424201cffff59bd7990f"),
+        (By::Host, "819b893ecb8415408b56b5463aa4a00a48e06b2e349ffe340b0953d1c4799322"),
+        (By::Bundle, "dc10b11306dbf4740ac2ef0f74a98140296a84d7daae06858bbaf08ac25188a7"),
+    ];
+    assert_eq!(pins.map(|(by, _)| hash(by)), pins.map(|(_, hash)| hash.to_owned()));
 }
 
 /// Each single bit of each byte, as it would be damaged in storage.
@@ -158,7 +221,7 @@ fn any_forged_bit_but_the_stages_is_rejected_by_a_step() {
                 }
             }
         }
-        let signed = receipt.signature.is_some();
+        let signed = matches!(receipt.credential, Credential::Ed25519(_));
         let expected: std::collections::BTreeSet<Step> =
             Step::ALL.into_iter().filter(|step| signed || *step != Step::Authorship).collect();
         assert_eq!(steps, expected);
@@ -167,19 +230,38 @@ fn any_forged_bit_but_the_stages_is_rejected_by_a_step() {
 
 #[test]
 fn each_rule_is_enforced_alone() {
-    let Sample { receipt, root } = sample(16, 3, 1, false, b"98 bpm");
+    let Sample { receipt, root } = sample(16, 3, 1, By::Signature, b"98 bpm");
     let broken = |change: &dyn Fn(&mut Receipt)| {
         let mut receipt = receipt.clone();
         change(&mut receipt);
         receipt.verify(&root).unwrap_err()
     };
-    assert!(matches!(broken(&|r| r.signature = None), VerifyError::Authorship(_)));
-    assert!(matches!(broken(&|r| r.signature = Some([0; 64])), VerifyError::Authorship(_)));
-    assert!(matches!(
-        broken(&|r| r.credential = Credential::of_mac_key(&[8; 32])),
-        VerifyError::Authorship(_)
-    ));
-    assert!(matches!(broken(&|r| r.credential = Credential::Ed25519([2; 32])), VerifyError::Authorship(_)));
+    let authorship = |error| VerifyError::Authorship(error);
+    for evidence in [Evidence::Mac, Evidence::Host] {
+        let error = broken(&|r| r.evidence = evidence.clone());
+        assert_eq!(error, authorship(AuthorshipError::KindMismatch));
+    }
+    for credential in [Credential::Host, By::Mac.credential()] {
+        let error = broken(&|r| r.credential = credential);
+        assert_eq!(error, authorship(AuthorshipError::KindMismatch));
+    }
+    assert_eq!(
+        broken(&|r| r.evidence = Evidence::Signature([0; 64])),
+        authorship(AuthorshipError::Signature)
+    );
+    assert_eq!(broken(&|r| r.credential = Credential::Ed25519([2; 32])), authorship(AuthorshipError::Key));
+    // A bundle of another write; and one that the receipt's own device did sign, but of no such shape.
+    let write = receipt.record.write();
+    let proof = bundle_proof(&Write { kind: 2, ..write });
+    assert_eq!(
+        broken(&|r| r.evidence = Evidence::Bundle(proof.clone())),
+        authorship(AuthorshipError::Signature)
+    );
+    let proof = BundleProof { path: Vec::new(), ..bundle_proof(&write) };
+    assert_eq!(
+        broken(&|r| r.evidence = Evidence::Bundle(proof.clone())),
+        authorship(AuthorshipError::BundlePath { count: 7, index: 5, got: 0 })
+    );
     assert!(matches!(broken(&|r| r.later[0].seq = 5), VerifyError::Rule(_)));
     assert_eq!(broken(&|r| r.later = vec![r.later[0]; 1024]), VerifyError::RunTooLong { got: 1025 });
     assert_eq!(broken(&|r| r.later.clear()), VerifyError::HeadMismatch);
@@ -210,7 +292,7 @@ fn each_rule_is_enforced_alone() {
 #[test]
 fn a_record_under_another_shard_is_rejected() {
     // The same device, committed to by a root in which it lives in a shard that is not its own.
-    let Sample { receipt, .. } = sample(16, 1, 0, true, b"");
+    let Sample { receipt, .. } = sample(16, 1, 0, By::Mac, b"");
     let own = receipt.record.write().device.shard(ShardCount::new(16).unwrap());
     let leaves: Vec<ShardLeaf> = (0..16)
         .map(|id| {
@@ -239,22 +321,56 @@ fn a_record_over_the_limits_has_no_receipt() {
     let write = Write { device: DeviceId([0; 16]), seq: 1 << 30, observed_at_ms: 0, kind: 0, payload: b"" };
     let error = Record::new(Salt::derive(&[0; 32], write.device, 0), &write).unwrap_err();
     assert_eq!(error, WriteError::SeqOutOfRange { got: 1 << 30 });
-    let _ = Tag::mac(&[0; 32], b"");
 }
 
 #[test]
 fn json_is_readable() {
-    let Sample { receipt, .. } = sample(4, 1, 0, false, b"98 bpm");
-    let json: serde_json::Value = serde_json::from_str(&receipt.to_json()).unwrap();
-    assert_eq!(json["reading"]["payload_text"], "98 bpm");
-    assert_eq!(json["stage"], "final");
-    assert_eq!(json["account"]["path"].as_array().unwrap().len(), ACCOUNTS_DEPTH);
+    let json = |by| -> serde_json::Value {
+        serde_json::from_str(&sample(4, 1, 0, by, b"98 bpm").receipt.to_json()).unwrap()
+    };
+    let signed = json(By::Signature);
+    assert_eq!(signed["reading"]["payload_text"], "98 bpm");
+    assert_eq!(signed["stage"], "final");
+    assert_eq!(signed["account"]["path"].as_array().unwrap().len(), ACCOUNTS_DEPTH);
+    assert_eq!(signed["device"]["evidence"]["signature"].as_str().unwrap().len(), 128);
+    assert_eq!(json(By::Mac)["device"]["evidence"], "mac");
+    assert_eq!(json(By::Host)["device"]["key_type"], "host");
+    let bundle = &json(By::Bundle)["device"]["evidence"]["bundle"];
+    assert_eq!((bundle["index"].as_u64(), bundle["path"].as_array().unwrap().len()), (Some(5), 3));
+}
+
+/// Fields that only a bundle has, and a signature that only some have, are zero for the others.
+#[test]
+fn evidence_has_one_encoding() {
+    let forged = |by, at: usize, value: u8| {
+        let mut bytes = sample(4, 1, 0, by, b"").receipt.encode();
+        bytes.truncate(bytes.len() - 16);
+        bytes[at] = value;
+        let sum = encoding::checksum(&bytes);
+        bytes.extend_from_slice(&sum);
+        Receipt::decode(&bytes)
+    };
+    let field = |field| Err(ReceiptDecodeError::Field { field });
+    for by in [By::Signature, By::Mac, By::Host] {
+        assert_eq!(forged(by, 160, 1), field("bundle"), "{by:?}");
+        assert_eq!(forged(by, 162, 1), field("bundle"), "{by:?}");
+        assert_eq!(forged(by, 7, 4), field("bundle"), "{by:?}");
+        assert_eq!(forged(by, 7, 0), field("evidence"), "{by:?}");
+        assert_eq!(forged(by, 7, 5), field("evidence"), "{by:?}");
+    }
+    assert_eq!(forged(By::Mac, 143, 1), field("evidence"));
+    assert_eq!(forged(By::Host, 143, 1), field("evidence"));
+    assert_eq!(forged(By::Host, 48, 1), field("credential"));
+    assert_eq!(forged(By::Bundle, 7, 1), field("bundle"));
+    assert_eq!(forged(By::Bundle, 162, 7), field("bundle"));
+    // 4,097 writes, which would be 13 levels.
+    assert_eq!(forged(By::Bundle, 161, 0x10), field("bundle"));
 }
 
 proptest! {
     #[test]
-    fn decoding_never_panics_and_is_canonical(bytes in proptest::collection::vec(any::<u8>(), 0..2000), keep in 0usize..1200, seal: bool) {
-        let mut input = sample(2, 2, 0, true, b"x").receipt.encode();
+    fn decoding_never_panics_and_is_canonical(bytes in proptest::collection::vec(any::<u8>(), 0..2000), keep in 0usize..1400, seal: bool, by in prop_oneof![Just(By::Signature), Just(By::Mac), Just(By::Host), Just(By::Bundle)]) {
+        let mut input = sample(2, 2, 0, by, b"x").receipt.encode();
         let keep = keep.min(input.len());
         input.truncate(keep);
         input.extend_from_slice(&bytes);

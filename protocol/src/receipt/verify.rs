@@ -7,9 +7,8 @@ use crate::{
     limits::{RUN_RECORDS_MAX, SEQ_END},
     poseidon::koala,
     state::{BlockNumber, ShardLeaf, StateRoot, climb, shards_node},
-    write::{AuthorshipError, Tag},
+    write::AuthorshipError,
 };
-use alloc::vec::Vec;
 use core::fmt;
 
 /// The steps of verification, in the order they are taken.
@@ -18,7 +17,7 @@ use core::fmt;
 pub enum Step {
     /// The bytes are a canonical receipt and record.
     Encoding,
-    /// The device's key signed the record.
+    /// The device's key signed the record, or there is nothing that others could check.
     Authorship,
     /// The record and those after it lead from the device's head before to its head after.
     Chain,
@@ -50,8 +49,23 @@ impl fmt::Display for Step {
 pub enum Authorship {
     /// The device's Ed25519 key signed it: nobody else could have.
     Signed,
+    /// The device's Ed25519 key, which is a gateway's, signed it as one of a bundle.
+    SignedInBundle {
+        /// Writes of the bundle.
+        writes: u16,
+    },
     /// The sequencer checked a MAC at ingest; there is no third-party proof of it.
     SequencerOnly,
+    /// The embedding node authenticated the device by other means than this record's; there is no proof of it.
+    HostOnly,
+}
+
+impl Authorship {
+    /// Whether anybody can check it, by a signature.
+    #[must_use]
+    pub const fn is_third_party(self) -> bool {
+        matches!(self, Self::Signed | Self::SignedInBundle { .. })
+    }
 }
 
 /// What a receipt proves.
@@ -79,7 +93,7 @@ pub struct Verified {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The credential and the signature don't fit the record.
+    /// The credential and the evidence don't fit the record.
     #[error("authorship: {0}")]
     Authorship(#[from] AuthorshipError),
     /// A record breaks the rules of the chain.
@@ -146,7 +160,7 @@ impl Receipt {
     /// The first step that fails, and why.
     pub fn verify(&self, trusted: &StateRoot) -> Result<Verified, VerifyError> {
         let write = self.record.write();
-        let authorship = self.check_authorship()?;
+        let authorship = self.evidence.check(&self.credential, &write)?;
         let account = self.check_chain()?;
         self.check_account(&account)?;
         self.check_state(trusted)?;
@@ -165,19 +179,6 @@ impl Receipt {
     #[expect(clippy::cast_possible_truncation, reason = "check_chain bounds a run before this is used")]
     const fn later_count(&self) -> u32 {
         self.later.len() as u32
-    }
-
-    fn check_authorship(&self) -> Result<Authorship, VerifyError> {
-        let Some(signature) = self.signature else {
-            return match self.credential {
-                crate::device::Credential::Mac(_) => Ok(Authorship::SequencerOnly),
-                crate::device::Credential::Ed25519(_) => Err(AuthorshipError::KindMismatch.into()),
-            };
-        };
-        let mut signed_bytes = Vec::new();
-        self.record.write().signed_bytes(&mut signed_bytes);
-        Tag::Ed25519(signature).verify_signature(&self.credential, &signed_bytes)?;
-        Ok(Authorship::Signed)
     }
 
     /// The device's account after the block, if the record and the later ones lead to it.

@@ -73,7 +73,7 @@ def compress(values):
 
 IV = [0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19]
 ORDER = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8]
-CHUNK_START, CHUNK_END, PARENT, ROOT, KEYED = 1, 2, 4, 8, 16
+CHUNK_START, CHUNK_END, PARENT, ROOT, CONTEXT, MATERIAL = 1, 2, 4, 8, 32, 64
 M32 = 2**32 - 1
 
 
@@ -101,10 +101,7 @@ def blake3_compress(chaining, block, counter, length, flags):
     return [v[i] ^ v[i + 8] for i in range(8)]
 
 
-def blake3(data, key=None):
-    start = words(key) if key else IV
-    mode = KEYED if key else 0
-
+def blake3(data, start=IV, mode=0):
     def subtree(data, counter, is_root):
         if len(data) <= 1024:
             chaining = start
@@ -123,9 +120,15 @@ def blake3(data, key=None):
     return b"".join(word.to_bytes(4, "little") for word in subtree(data, 0, True))
 
 
-# The paper's own vectors, so that this script checks itself.
+def derive_key(context, material):
+    return blake3(material, words(blake3(context.encode(), mode=CONTEXT)), MATERIAL)
+
+
+# The vectors of BLAKE3's own repository, so that this script checks itself.
 assert blake3(b"").hex() == "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
 assert blake3(b"abc").hex() == "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"
+assert derive_key("BLAKE3 2019-12-27 16:29:52 test vectors context", b"").hex() \
+    == "2cc39783c223154fea8dfb7c1b1660f2ac2dcbd1c1de8277b0b0dd39b7e50d7d"
 
 # --- Arterial's commitments ---
 
@@ -138,17 +141,42 @@ def hex_digest(limbs):
     return b"".join(limb.to_bytes(4, "little") for limb in limbs).hex()
 
 
+def route(device, shards):
+    """fmix64 of MurmurHash3, twice."""
+    def mix(x):
+        for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+            x = ((x ^ x >> 33) * factor) % 2**64
+        return x ^ x >> 33
+
+    low, high = int.from_bytes(device[:8], "little"), int.from_bytes(device[8:], "little")
+    return mix(low ^ mix(high)) % shards
+
+
+def fields(n):
+    """Device, seq, observed_at_ms and kind of record n."""
+    return bytes(range(n, n + 16)), 5 + 1000 * n, 1735689600000 + n, 1 + n
+
+
+def write_bytes(n, payload):
+    """Bytes 32 on of record n, without padding."""
+    device, seq, observed_at_ms, kind = fields(n)
+    body = device + seq.to_bytes(8, "little") + observed_at_ms.to_bytes(8, "little") + kind.to_bytes(2, "little")
+    return body + bytes(2) + len(payload).to_bytes(4, "little") + payload
+
+
+def canonical(prefix, body):
+    return prefix + body + bytes(-len(prefix + body) % 64)
+
+
 def case(n, payload):
     subject_key = bytes([n]) * 32
-    device = bytes(range(n, n + 16))
-    seq, observed_at_ms, kind, slot = 5 + 1000 * n, 1735689600000 + n, 1 + n, 3 * n + 1
+    device, seq, observed_at_ms, kind = fields(n)
+    slot = 3 * n + 1
     signing = Ed25519PrivateKey.from_private_bytes(bytes([n + 100]) * 32)
     public = signing.public_key().public_bytes_raw()
     salt = blake3(subject_key + device + seq.to_bytes(8, "little") + b"salt/v1\0")
-    body = device + seq.to_bytes(8, "little") + observed_at_ms.to_bytes(8, "little") + kind.to_bytes(2, "little")
-    body += bytes(2) + len(payload).to_bytes(4, "little") + payload
-    record = salt + body
-    record += bytes(-len(record) % 64)
+    body = write_bytes(n, payload)
+    record = canonical(salt, body)
     digest = reduce(blake3(record))
     head_before = reduce(blake3(b"head before" + bytes([n])))
     times = [observed_at_ms & 0xFFFFFF, observed_at_ms >> 24]
@@ -164,12 +192,45 @@ def case(n, payload):
         "head_before": hex_digest(head_before), "head": hex_digest(head), "public_key": public.hex(),
         "identity": hex_digest(identity), "count": count, "leaf": hex_digest(leaf),
         "node": hex_digest(compress(leaf + head)), "signature": signing.sign(signed).hex(),
-        "mac_key": mac_key.hex(), "mac": blake3(signed, mac_key).hex(),
+        "mac_key": mac_key.hex(), "mac": derive_key("arterial/mac/v1", canonical(mac_key, body)).hex(),
+        "host_identity": hex_digest(reduce(blake3(device + b"\x03" + bytes(32)))),
+        "shard_of_4096": route(device, 4096),
+    }
+
+
+def bundle(payloads):
+    """One signature for all cases."""
+    seed, signing = bytes([200]) * 32, Ed25519PrivateKey.from_private_bytes(bytes([201]) * 32)
+    blinds = [blake3(seed + n.to_bytes(8, "little") + b"arterial/bundle-blind/v1") for n in range(len(payloads))]
+    leaves = [derive_key("arterial/bundle-leaf/v1", canonical(blind, write_bytes(n, payload)))
+              for n, (blind, payload) in enumerate(zip(blinds, payloads))]
+
+    def root(nodes):
+        """Of the first half, the largest power of two that leaves something, and of the rest."""
+        if len(nodes) == 1:
+            return nodes[0]
+        left = 1 << (len(nodes) - 1).bit_length() - 1
+        return blake3(root(nodes[:left]) + root(nodes[left:]))
+
+    def path(nodes, index):
+        if len(nodes) == 1:
+            return []
+        left = 1 << (len(nodes) - 1).bit_length() - 1
+        if index < left:
+            return path(nodes[:left], index) + [root(nodes[left:])]
+        return path(nodes[left:], index - left) + [root(nodes[:left])]
+
+    message = b"arterial/bundle/v1" + len(leaves).to_bytes(4, "little") + root(leaves)
+    return {
+        "seed": seed.hex(), "public_key": signing.public_key().public_bytes_raw().hex(),
+        "signature": signing.sign(message).hex(), "message": message.hex(),
+        "blinds": [blind.hex() for blind in blinds], "leaves": [leaf.hex() for leaf in leaves],
+        "paths": [[node.hex() for node in path(leaves, index)] for index in range(len(leaves))],
     }
 
 
 payloads = [b"", b"72 bpm", bytes(range(56)), bytes(57), bytes(i % 251 for i in range(1508)), bytes(i % 251 for i in range(65464))]
-vectors = {"cases": [case(n, payload) for n, payload in enumerate(payloads)]}
+vectors = {"cases": [case(n, payload) for n, payload in enumerate(payloads)], "bundle": bundle(payloads)}
 # The longest payload is a pattern and would be most of the file.
 vectors["cases"][-1].update(payload=None, record=None)
 print(json.dumps(vectors, indent=1))

@@ -70,6 +70,7 @@ pub(crate) struct StoredRecord<'a> {
 pub(crate) enum StoredTag<'a> {
     Ed25519(&'a [u8; 64]),
     Mac(&'a [u8; 32]),
+    Host,
 }
 
 /// Why bytes are no frame.
@@ -123,6 +124,7 @@ impl Frame<'_> {
                         out.extend_from_slice(mac);
                         2
                     }
+                    StoredTag::Host => 3,
                 };
                 (RECORD, *slot, tag)
             }
@@ -206,6 +208,7 @@ fn decode_record(tag: u8, body: &[u8]) -> Result<StoredRecord<'_>, FrameError> {
     let (signed, tag) = match tag {
         1 => rest.split_last_chunk::<64>().map(|(signed, tag)| (signed, StoredTag::Ed25519(tag))),
         2 => rest.split_last_chunk::<32>().map(|(signed, tag)| (signed, StoredTag::Mac(tag))),
+        3 => Some((rest, StoredTag::Host)),
         _ => return Err(content("an unknown type of tag")),
     }
     .ok_or(content("a tag is cut short"))?;
@@ -233,6 +236,7 @@ impl<'a> From<&'a Tag> for StoredTag<'a> {
         match tag {
             Tag::Ed25519(signature) => Self::Ed25519(signature),
             Tag::Mac(mac) => Self::Mac(mac),
+            Tag::Host => Self::Host,
         }
     }
 }
@@ -242,6 +246,7 @@ impl From<StoredTag<'_>> for Tag {
         match tag {
             StoredTag::Ed25519(signature) => Self::Ed25519(*signature),
             StoredTag::Mac(mac) => Self::Mac(*mac),
+            StoredTag::Host => Self::Host,
         }
     }
 }
