@@ -52,7 +52,9 @@ pub struct Contract<'a> {
     pub key: &'a VerificationKey,
 }
 
-type ChainFactory = Box<dyn FnOnce(&Contract<'_>, Arc<dyn Clock>) -> Result<Arc<dyn BaseChain>, ChainError>>;
+type ChainFactory = Box<
+    dyn FnOnce(&Contract<'_>, &Arc<dyn Storage>, Arc<dyn Clock>) -> Result<Arc<dyn BaseChain>, ChainError>,
+>;
 
 /// How an engine is set up. Made by [`Engine::builder`].
 pub struct EngineBuilder {
@@ -133,7 +135,7 @@ impl EngineBuilder {
         chain_id: u64,
         open: impl FnOnce(&Contract<'_>) -> Result<Arc<dyn BaseChain>, ChainError> + 'static,
     ) -> Self {
-        self.chain = Some((chain_id, Box::new(move |contract, _| open(contract))));
+        self.chain = Some((chain_id, Box::new(move |contract, _, _| open(contract))));
         self
     }
 
@@ -146,7 +148,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Keeps logs, accounts and blocks on another disk than the operating system's: for tests.
+    /// Keeps everything on another disk than the operating system's: for tests.
     #[must_use]
     pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
         self.storage = storage;
@@ -174,7 +176,7 @@ impl EngineBuilder {
             path: self.dir.clone(),
             source,
         })?;
-        let lock = lock::take(&self.dir)?;
+        let lock = lock::take(&*self.storage, &self.dir)?;
         let deployment = self.deployment(chain_id)?;
         let keys = self.keys(deployment.shards)?;
         let verifying = keys.verifying.clone();
@@ -198,7 +200,7 @@ impl EngineBuilder {
             genesis_state_root: StateRoot::genesis(deployment.domain, deployment.shards),
             key: &verifying,
         };
-        let chain = open_chain(&contract, Arc::clone(&self.clock))?;
+        let chain = open_chain(&contract, &self.storage, Arc::clone(&self.clock))?;
         let stages = Arc::new(Stages::new(newest, state_root(deployment.domain, newest, &states)));
         let files = accounts.iter().map(|accounts| Arc::clone(&accounts.file)).collect();
         let settler = Settler {
@@ -237,8 +239,10 @@ impl EngineBuilder {
         {
             use arterial_rollup::chain::embedded::{EmbeddedChain, EmbeddedConfig};
             let dir = self.dir.join(CHAIN_DIR);
-            let exists = EmbeddedChain::exists(&dir);
-            let config = if exists { EmbeddedChain::stored_config(&dir)? } else { EmbeddedConfig::default() };
+            let config = match EmbeddedChain::exists(&*self.storage, &dir)? {
+                true => EmbeddedChain::stored_config(&*self.storage, &dir)?,
+                false => EmbeddedConfig::default(),
+            };
             Ok((config.chain_id, embedded(config)))
         }
         #[cfg(not(feature = "embedded-chain"))]
@@ -258,7 +262,7 @@ impl EngineBuilder {
                 got: got.to_string(),
             })
         };
-        match Deployment::read(&self.dir) {
+        match Deployment::read(&*self.storage, &self.dir) {
             Ok(deployment) => {
                 let (shards, asked) =
                     (deployment.shards.get(), self.shards.unwrap_or(deployment.shards.get()));
@@ -291,11 +295,16 @@ impl EngineBuilder {
 
     fn keys(&self, shards: ShardCount) -> Result<KeyPair, EngineError> {
         let path = self.dir.join(KEY_FILE);
-        if path.exists() {
-            return Ok(KeyPair::read(&path, shards)?);
+        let there = self.storage.exists(&path).map_err(|source| EngineError::Io {
+            what: "cannot look for",
+            path: path.clone(),
+            source,
+        })?;
+        if there {
+            return Ok(KeyPair::read(&*self.storage, &path, shards)?);
         }
         let keys = KeyPair::generate(shards)?;
-        keys.write(&path)?;
+        keys.write(&*self.storage, &path)?;
         Ok(keys)
     }
 
@@ -360,12 +369,13 @@ fn check_logs_reach(shards: &Shards, newest: BlockNumber) -> Result<(), EngineEr
 #[cfg(feature = "embedded-chain")]
 fn embedded(config: arterial_rollup::chain::embedded::EmbeddedConfig) -> ChainFactory {
     use arterial_rollup::chain::embedded::EmbeddedChain;
-    Box::new(move |contract, clock| {
+    Box::new(move |contract, storage, clock| {
         let dir = contract.dir.join(CHAIN_DIR);
-        let chain = if EmbeddedChain::exists(&dir) {
-            EmbeddedChain::open(&dir, config, clock)?
+        let chain = if EmbeddedChain::exists(&**storage, &dir)? {
+            EmbeddedChain::open(storage, &dir, config, clock)?
         } else {
-            EmbeddedChain::create(&dir, config, contract.genesis_state_root, &contract.key.words(), clock)?
+            let (genesis, key) = (contract.genesis_state_root, contract.key.words());
+            EmbeddedChain::create(storage, &dir, config, genesis, &key, clock)?
         };
         Ok(Arc::new(chain))
     })

@@ -10,8 +10,9 @@ use arterial_rollup::chain::{BaseChain, Inclusion, PostStatus};
 use arterial_shards::{
     Ack, EnrolError, Enrolled, Enrolment, ShardStatus, Shards, SubmitError, Ticket, Tickets,
 };
+use arterial_storage::Lock;
 use parking_lot::Mutex;
-use std::{fmt, fs::File, path::PathBuf, sync::Arc, thread::JoinHandle};
+use std::{fmt, path::PathBuf, sync::Arc, thread::JoinHandle};
 
 /// A running deployment: takes writes, makes them durable, proves and settles them, and hands out receipts.
 ///
@@ -30,7 +31,7 @@ pub(crate) struct Inner {
     receipts: Receipts,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held as long as the engine lives.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// How far a deployment has come.
@@ -217,7 +218,7 @@ impl Inner {
         stages: Arc<Stages>,
         receipts: Receipts,
         threads: Vec<JoinHandle<()>>,
-        lock: File,
+        lock: Lock,
     ) -> Self {
         Self { deployment, shards, chain, stages, receipts, threads: Mutex::new(threads), _lock: lock }
     }

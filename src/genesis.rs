@@ -55,9 +55,9 @@ impl Deployment {
     ///
     /// # Errors
     /// There is no deployment, or its file is damaged.
-    pub fn read(dir: &Path) -> Result<Self, EngineError> {
+    pub fn read(storage: &dyn Storage, dir: &Path) -> Result<Self, EngineError> {
         let path = path_in(dir);
-        let bytes = match std::fs::read(&path) {
+        let bytes = match storage.read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(EngineError::NoDeployment { dir: dir.to_owned() });

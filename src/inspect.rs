@@ -60,11 +60,11 @@ impl Inspection {
 /// # Errors
 /// The directory holds no deployment, or can't be listed; a damaged file is a fault in the report instead.
 pub fn inspect(dir: &Path) -> Result<Inspection, EngineError> {
-    let deployment = Deployment::read(dir)?;
+    let deployment = Deployment::read(&FileStorage, dir)?;
     let storage: Arc<dyn Storage> = Arc::new(FileStorage);
     let shards = arterial_shards::inspect(&storage, &deployment.shards_config(dir))?;
     let key_path = dir.join(KEY_FILE);
-    let keys = KeyPair::read(&key_path, deployment.shards);
+    let keys = KeyPair::read(&FileStorage, &key_path, deployment.shards);
     let keys_report = report(&key_path, keys.as_ref().err());
     let (blocks, states) = match &keys {
         Ok(keys) => blocks(dir, &deployment, &storage, &keys.verifying)?,
@@ -135,11 +135,11 @@ fn chain(_: &Path, blocks: Vec<BlockReport>) -> (Option<FileReport>, Vec<BlockRe
 fn chain(dir: &Path, mut blocks: Vec<BlockReport>) -> (Option<FileReport>, Vec<BlockReport>) {
     use arterial_rollup::chain::{At, BaseChain, embedded::EmbeddedChain};
     let dir = dir.join("chain");
-    if !EmbeddedChain::exists(&dir) {
+    let path = EmbeddedChain::history_path(&dir);
+    if !path.exists() {
         return (None, blocks);
     }
-    let path = EmbeddedChain::history_path(&dir);
-    let chain = match EmbeddedChain::open_read_only(&dir) {
+    let chain = match EmbeddedChain::open_read_only(&FileStorage, &dir) {
         Ok(chain) => chain,
         Err(error) => return (Some(report(&path, Some(error))), blocks),
     };

@@ -1,25 +1,19 @@
 //! One engine a directory.
 
 use crate::error::EngineError;
-use arterial_storage::Storage;
-use std::{
-    fs::{File, OpenOptions, TryLockError},
-    path::Path,
-};
+use arterial_storage::{Lock, Storage};
+use std::{io, path::Path};
 
 const NAME: &str = "lock";
 const KEYS: &str = crate::builder::KEY_FILE;
 
-/// Takes the directory's lock; the operating system lets go of it with the file, also after a kill.
-pub(crate) fn take(dir: &Path) -> Result<File, EngineError> {
+/// Takes the directory's lock.
+pub(crate) fn take(storage: &dyn Storage, dir: &Path) -> Result<Lock, EngineError> {
     let path = dir.join(NAME);
-    let io = |source| EngineError::Io { what: "cannot lock", path: path.clone(), source };
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(EngineError::InUse { dir: dir.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(io(source)),
-    }
+    storage.lock(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => EngineError::InUse { dir: dir.to_owned() },
+        _ => EngineError::Io { what: "cannot lock", path, source },
+    })
 }
 
 /// A deployment begins in an empty directory, or one that has nothing but the keys it is to use.

@@ -20,8 +20,8 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), CliError> {
     if number == BlockNumber::GENESIS {
         return Err(CliError::Genesis);
     }
-    let deployment = Deployment::read(&args.dir)?;
-    let key = KeyPair::read(&args.dir.join("block.key"), deployment.shards)?.verifying;
+    let deployment = Deployment::read(&FileStorage, &args.dir)?;
+    let key = KeyPair::read(&FileStorage, &args.dir.join("block.key"), deployment.shards)?.verifying;
     let blocks = args.dir.join("blocks");
     let blocks = BlockStore::open(Arc::new(FileStorage), blocks, deployment.domain, deployment.shards)?;
     let newest = blocks.latest()?;

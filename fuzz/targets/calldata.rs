@@ -11,14 +11,19 @@ use arterial_rollup::{
         embedded::{EmbeddedChain, EmbeddedConfig, SEQUENCER, Transaction},
     },
 };
+use arterial_storage::{MemoryStorage, Storage};
 use libfuzzer_sys::fuzz_target;
-use std::sync::{Arc, LazyLock};
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
 static CHAIN: LazyLock<(EmbeddedChain, StateRoot)> = LazyLock::new(|| {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = Path::new("/chain");
     let genesis = StateRoot::genesis(domain(), ShardCount::new(4).expect("a power of two"));
     let clock = Arc::new(ManualClock::default());
-    let chain = EmbeddedChain::create(dir.path(), EmbeddedConfig::default(), genesis, &key_words(), clock);
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let chain = EmbeddedChain::create(&storage, dir, EmbeddedConfig::default(), genesis, &key_words(), clock);
     (chain.expect("a new chain"), genesis)
 });
 

@@ -9,6 +9,7 @@ use arterial_rollup::{
     circuit::{BlockWitness, BrokenRule},
     proof::{KeyPair, ProofError, Prover, SnarkjsFiles, VerificationKey, circuit_digest},
 };
+use arterial_storage::FileStorage;
 use proptest::prelude::*;
 use std::{fs, path::PathBuf, sync::OnceLock};
 use tempfile::TempDir;
@@ -47,7 +48,7 @@ fn proven() -> &'static ProvenBlock {
 fn key_file() -> (TempDir, PathBuf, Vec<u8>) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("deployment.keys");
-    keys().write(&path).expect("a writable directory");
+    keys().write(&FileStorage, &path).expect("a writable directory");
     let bytes = fs::read(&path).expect("the file just written");
     (directory, path, bytes)
 }
@@ -62,10 +63,10 @@ fn reseal(bytes: &mut [u8]) {
 fn sixteen_shards_from_keys_to_verified() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("deployment.keys");
-    KeyPair::generate(shards(16)).unwrap().write(&path).unwrap();
+    KeyPair::generate(shards(16)).unwrap().write(&FileStorage, &path).unwrap();
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
 
-    let keys = KeyPair::read(&path, shards(16)).unwrap();
+    let keys = KeyPair::read(&FileStorage, &path, shards(16)).unwrap();
     assert_eq!(keys.proving.shards(), shards(16));
     let key = keys.verifying.clone();
     let witness = witness(16);
@@ -137,9 +138,9 @@ fn a_proof_with_its_points_exchanged_is_refused() {
 #[test]
 fn a_key_file_round_trips() {
     let (_directory, path, bytes) = key_file();
-    let read = KeyPair::read(&path, shards(1)).unwrap();
+    let read = KeyPair::read(&FileStorage, &path, shards(1)).unwrap();
     assert_eq!(read.verifying, keys().verifying);
-    read.write(&path).unwrap();
+    read.write(&FileStorage, &path).unwrap();
     assert_eq!(fs::read(&path).unwrap(), bytes, "one encoding, and an existing file is replaced");
     let block = Prover::new(read).prove(&witness(1)).unwrap();
     keys().verifying.verify(block.statement(), block.proof()).unwrap();
@@ -148,14 +149,14 @@ fn a_key_file_round_trips() {
 #[test]
 fn a_key_file_is_refused_by_another_deployment() {
     let (_directory, path, mut bytes) = key_file();
-    let error = KeyPair::read(&path, shards(2)).unwrap_err();
+    let error = KeyPair::read(&FileStorage, &path, shards(2)).unwrap_err();
     assert!(matches!(error, ProofError::KeyFileShards { expected: 2, got: 1, .. }), "{error}");
 
     // As a program with another circuit would have written it.
     bytes[16] ^= 1;
     reseal(&mut bytes);
     fs::write(&path, &bytes).unwrap();
-    let error = KeyPair::read(&path, shards(1)).unwrap_err();
+    let error = KeyPair::read(&FileStorage, &path, shards(1)).unwrap_err();
     assert!(error.to_string().contains(&circuit_digest(shards(1)).to_string()), "{error}");
     assert!(matches!(error, ProofError::KeyFileCircuit { .. }), "{error}");
 }
@@ -164,14 +165,14 @@ fn a_key_file_is_refused_by_another_deployment() {
 fn what_is_no_key_file_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("absent.keys");
-    let error = KeyPair::read(&path, shards(1)).unwrap_err();
+    let error = KeyPair::read(&FileStorage, &path, shards(1)).unwrap_err();
     assert!(matches!(error, ProofError::KeyFileIo { action: "read", .. }), "{error}");
     assert!(error.to_string().contains("absent.keys"));
-    let error = keys().write(&directory.path().join("absent/deployment.keys")).unwrap_err();
+    let error = keys().write(&FileStorage, &directory.path().join("absent/deployment.keys")).unwrap_err();
     assert!(matches!(error, ProofError::KeyFileIo { action: "write", .. }), "{error}");
     for bytes in [&b""[..], b"ARTKEY", b"{}"] {
         fs::write(&path, bytes).unwrap();
-        let error = KeyPair::read(&path, shards(1)).unwrap_err();
+        let error = KeyPair::read(&FileStorage, &path, shards(1)).unwrap_err();
         assert!(matches!(error, ProofError::NotAKeyFile { .. }), "{error}");
     }
 }
@@ -185,7 +186,7 @@ fn a_damaged_key_file_is_refused() {
         let mut damaged = bytes.clone();
         damaged[at] ^= 0x10;
         fs::write(&path, &damaged).unwrap();
-        let error = KeyPair::read(&path, shards(1)).unwrap_err();
+        let error = KeyPair::read(&FileStorage, &path, shards(1)).unwrap_err();
         let right = match at {
             0..8 => matches!(error, ProofError::NotAKeyFile { .. }),
             8..12 => matches!(error, ProofError::KeyFileVersion { expected: 1, .. }),
@@ -196,11 +197,11 @@ fn a_damaged_key_file_is_refused() {
     let lengths = [8, 11, 12, 48, 56, 87, 88, 1_000, bytes.len() - 64, bytes.len() - 1];
     for length in lengths {
         fs::write(&path, &bytes[..length]).unwrap();
-        let error = KeyPair::read(&path, shards(1)).unwrap_err();
+        let error = KeyPair::read(&FileStorage, &path, shards(1)).unwrap_err();
         assert!(matches!(error, ProofError::KeyFileDamaged { .. }), "{length} bytes: {error}");
     }
     fs::write(&path, [&bytes[..], &[0]].concat()).unwrap();
-    let error = KeyPair::read(&path, shards(1)).unwrap_err();
+    let error = KeyPair::read(&FileStorage, &path, shards(1)).unwrap_err();
     assert!(matches!(error, ProofError::KeyFileDamaged { .. }), "one byte more: {error}");
 }
 
@@ -211,7 +212,7 @@ fn a_forged_key_file_is_refused() {
     let read = |mut forged: Vec<u8>| {
         reseal(&mut forged);
         fs::write(&path, &forged).unwrap();
-        KeyPair::read(&path, shards(1))
+        KeyPair::read(&FileStorage, &path, shards(1))
     };
     // Alpha's x, at the head's end.
     let mut forged = bytes.clone();
@@ -288,6 +289,6 @@ proptest! {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("any.keys");
         fs::write(&path, &bytes).unwrap();
-        prop_assert!(KeyPair::read(&path, shards(1)).is_err());
+        prop_assert!(KeyPair::read(&FileStorage, &path, shards(1)).is_err());
     }
 }

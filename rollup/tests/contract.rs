@@ -16,6 +16,7 @@ use arterial_rollup::{
         embedded::{EmbeddedChain, EmbeddedConfig, Outcome, SEQUENCER, Transaction},
     },
 };
+use arterial_storage::{FileStorage, Storage};
 use proptest::prelude::*;
 use stand_in::{StandIn, g1_words, g2_words, proof_of, public_inputs, root, statement};
 use std::sync::Arc;
@@ -23,6 +24,10 @@ use tempfile::TempDir;
 
 const STRANGER: Address = Address([0x77; 20]);
 const HEIR: Address = Address([0x88; 20]);
+
+fn files() -> Arc<dyn Storage> {
+    Arc::new(FileStorage)
+}
 
 struct Contract {
     chain: EmbeddedChain,
@@ -37,6 +42,7 @@ impl Contract {
         let dir = TempDir::new().unwrap();
         let (clock, prover) = (ManualClock::default(), StandIn::new("a deployment"));
         let chain = EmbeddedChain::create(
+            &files(),
             &dir.path().join("chain"),
             EmbeddedConfig::default(),
             root(0),
@@ -282,7 +288,7 @@ fn a_key_that_is_not_canonical_is_not_deployed() {
     let mut key = StandIn::new("a deployment").key_words();
     key[21] = alias::<Fq>(key[21]);
     let clock = Arc::new(ManualClock::default());
-    let chain = EmbeddedChain::create(dir.path(), EmbeddedConfig::default(), root(0), &key, clock);
+    let chain = EmbeddedChain::create(&files(), dir.path(), EmbeddedConfig::default(), root(0), &key, clock);
     assert!(matches!(chain.err(), Some(ChainError::Misuse(what)) if what.contains("canonical")));
 }
 

@@ -14,6 +14,7 @@ use arterial_rollup::{
     },
     proof::VerificationKey,
 };
+use arterial_storage::{FileStorage, Storage};
 use stand_in::{StandIn, root, statement};
 use std::{
     fs,
@@ -26,6 +27,10 @@ use std::{
 use tempfile::TempDir;
 
 const CONFIG: EmbeddedConfig = EmbeddedConfig { chain_id: 1337, slot_ms: 1000, finality_slots: 2 };
+
+fn files() -> Arc<dyn Storage> {
+    Arc::new(FileStorage)
+}
 
 struct Fixture {
     dir: TempDir,
@@ -42,11 +47,12 @@ impl Fixture {
 
     fn create(&self) -> EmbeddedChain {
         let clock = Arc::new(self.clock.clone());
-        EmbeddedChain::create(self.dir.path(), CONFIG, root(0), &self.prover.key_words(), clock).unwrap()
+        EmbeddedChain::create(&files(), self.dir.path(), CONFIG, root(0), &self.prover.key_words(), clock)
+            .unwrap()
     }
 
     fn open(&self) -> Result<EmbeddedChain, ChainError> {
-        EmbeddedChain::open(self.dir.path(), CONFIG, Arc::new(self.clock.clone()))
+        EmbeddedChain::open(&files(), self.dir.path(), CONFIG, Arc::new(self.clock.clone()))
     }
 
     fn post(&self, chain: &EmbeddedChain, number: u64) -> Result<(), ChainError> {
@@ -223,6 +229,41 @@ fn a_restart_at_any_point_forgets_nothing_but_the_pool() {
     }
 }
 
+#[test]
+fn a_reorganisation_takes_blocks_away_but_no_final_one() {
+    let fixture = Fixture::with_blocks(4);
+    let chain = fixture.open().unwrap();
+    let finals = || {
+        (1..=4).filter(|&n| matches!(chain.status(BlockNumber(n)), Ok(PostStatus::Final(_)))).count() as u64
+    };
+    assert_eq!((settled(&chain), finals()), (4, 2));
+    fixture.post(&chain, 5).unwrap();
+    chain.reorganise(1).unwrap();
+    assert_eq!(settled(&chain), 3);
+    for number in [4, 5] {
+        assert_eq!(chain.status(BlockNumber(number)).unwrap(), PostStatus::Unknown);
+    }
+    let height = chain.head().unwrap().height;
+    chain.reorganise(u64::MAX).unwrap();
+    assert_eq!((settled(&chain), finals(), chain.head().unwrap().height), (2, 2, height));
+    // It stays so, and goes on from there.
+    drop(chain);
+    let chain = fixture.open().unwrap();
+    assert_eq!((settled(&chain), chain.head().unwrap().height), (2, height));
+    for number in 3..=5 {
+        fixture.post(&chain, number).unwrap();
+    }
+    fixture.slots(3);
+    assert_eq!(settled(&chain), 5);
+    assert!(matches!(chain.status(BlockNumber(5)).unwrap(), PostStatus::Final(_)));
+    chain.reorganise(u64::MAX).unwrap();
+    assert_eq!(settled(&chain), 5);
+    drop(chain);
+    let reader = EmbeddedChain::open_read_only(&FileStorage, fixture.dir.path()).unwrap();
+    assert_eq!(settled(&reader), 5);
+    assert!(matches!(reader.reorganise(1), Err(ChainError::Misuse(_))));
+}
+
 /// A clock that somebody sets.
 #[derive(Clone, Default)]
 struct WallClock(Arc<AtomicU64>);
@@ -241,7 +282,8 @@ fn a_clock_that_runs_backwards_undoes_nothing() {
     set(1_000_000);
     let arc: Arc<dyn Clock> = Arc::new(clock.clone());
     let key = fixture.prover.key_words();
-    let chain = EmbeddedChain::create(fixture.dir.path(), CONFIG, root(0), &key, arc.clone()).unwrap();
+    let chain =
+        EmbeddedChain::create(&files(), fixture.dir.path(), CONFIG, root(0), &key, arc.clone()).unwrap();
     fixture.post(&chain, 1).unwrap();
     set(1_005_000);
     let status = chain.status(BlockNumber(1)).unwrap();
@@ -255,7 +297,7 @@ fn a_clock_that_runs_backwards_undoes_nothing() {
     }
     drop(chain);
     set(0);
-    let chain = EmbeddedChain::open(fixture.dir.path(), CONFIG, arc).unwrap();
+    let chain = EmbeddedChain::open(&files(), fixture.dir.path(), CONFIG, arc).unwrap();
     assert_eq!(chain.status(BlockNumber(1)).unwrap(), status);
     assert_eq!(chain.state_root(BlockNumber(1), At::Finalized).unwrap(), Some(root(1)));
     fixture.post(&chain, 2).unwrap();
@@ -283,7 +325,7 @@ fn a_tail_torn_at_any_byte_is_cut_off() {
                 continue;
             }
             fs::write(fixture.history(), [&whole[..length], &tail].concat()).unwrap();
-            let reader = EmbeddedChain::open_read_only(fixture.dir.path()).unwrap();
+            let reader = EmbeddedChain::open_read_only(&FileStorage, fixture.dir.path()).unwrap();
             assert_eq!(reader.head().unwrap().settled, BlockNumber(1));
             assert_eq!(fs::read(fixture.history()).unwrap().len(), length + tail.len());
             let chain = fixture.open().unwrap();
@@ -338,7 +380,7 @@ fn a_directory_has_one_writer() {
     drop(chain);
     let clock = Arc::new(fixture.clock.clone());
     let key = fixture.prover.key_words();
-    let again = EmbeddedChain::create(fixture.dir.path(), CONFIG, root(0), &key, clock);
+    let again = EmbeddedChain::create(&files(), fixture.dir.path(), CONFIG, root(0), &key, clock);
     assert!(matches!(again.err(), Some(ChainError::Misuse(what)) if what.contains("exists already")));
 }
 
@@ -354,7 +396,7 @@ fn a_reader_sees_what_is_written_and_sends_nothing() {
     assert_eq!(settled(&chain), 2);
 
     let before = fs::read(fixture.history()).unwrap();
-    let reader = EmbeddedChain::open_read_only(fixture.dir.path()).unwrap();
+    let reader = EmbeddedChain::open_read_only(&FileStorage, fixture.dir.path()).unwrap();
     assert_eq!(settled(&reader), 2);
     for number in [1, 2].map(BlockNumber) {
         assert_eq!(reader.status(number).unwrap(), chain.status(number).unwrap());
@@ -378,7 +420,9 @@ fn another_deployments_directory_is_refused() {
         EmbeddedConfig { finality_slots: 3, ..CONFIG },
     ] {
         let clock = Arc::new(fixture.clock.clone());
-        assert!(misuse(EmbeddedChain::open(fixture.dir.path(), config, clock)).contains("expected"));
+        assert!(
+            misuse(EmbeddedChain::open(&files(), fixture.dir.path(), config, clock)).contains("expected")
+        );
     }
     // Made with other contract code, and its checksum right.
     let mut bytes = fs::read(fixture.history()).unwrap();
@@ -388,9 +432,9 @@ fn another_deployments_directory_is_refused() {
     fs::write(fixture.history(), bytes).unwrap();
     assert!(misuse(fixture.open()).contains("another contract"));
     let nowhere = fixture.dir.path().join("nowhere");
-    assert!(misuse(EmbeddedChain::open_read_only(&nowhere)).contains("does not exist"));
+    assert!(misuse(EmbeddedChain::open_read_only(&FileStorage, &nowhere)).contains("does not exist"));
     assert!(
-        misuse(EmbeddedChain::open(&nowhere, CONFIG, Arc::new(fixture.clock.clone())))
+        misuse(EmbeddedChain::open(&files(), &nowhere, CONFIG, Arc::new(fixture.clock.clone())))
             .contains("does not exist")
     );
 }

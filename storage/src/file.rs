@@ -1,9 +1,9 @@
 //! Files of the operating system.
 
-use crate::{Blob, Map, Storage};
+use crate::{Blob, Lock, Map, Storage};
 use rustix::fs::{FallocateFlags, fallocate};
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write as _},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -43,6 +43,10 @@ impl Storage for FileStorage {
             fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;
         paths.sort_unstable();
         Ok(paths)
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        path.try_exists()
     }
 
     fn create(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn Blob>> {
@@ -102,6 +106,15 @@ impl Storage for FileStorage {
     fn map(&self, path: &Path) -> io::Result<Map> {
         Map::new(&File::open(path)?)
     }
+
+    fn lock(&self, path: &Path) -> io::Result<Lock> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(OWNER_ONLY).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock::new(file)),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -134,34 +147,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_created_file_is_zeros_of_the_asked_length() {
+    fn a_file_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a/b/segment");
-        FileStorage.create_dir(path.parent().unwrap()).unwrap();
-        let blob = FileStorage.create(&path, 4096).unwrap();
-        assert_eq!(blob.bytes().unwrap(), 4096);
-        blob.write_at(b"xyz", 10).unwrap();
-        blob.sync().unwrap();
-        let map = FileStorage.map(&path).unwrap();
-        assert_eq!((map.len(), &map[9..14]), (4096, &b"\0xyz\0"[..]));
-        assert_eq!(FileStorage.list(path.parent().unwrap()).unwrap(), [path]);
-    }
-
-    #[test]
-    fn a_replaced_file_is_whole_and_leaves_nothing_behind() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file.bin");
-        FileStorage.replace(&path, b"one").unwrap();
-        FileStorage.replace(&path, b"two").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(FileStorage.list(dir.path()).unwrap(), [path]);
-    }
-
-    #[test]
-    fn a_file_larger_than_the_disk_is_refused_and_leaves_nothing_behind() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("segment");
-        FileStorage.create(&path, 1 << 60).unwrap_err();
-        assert!(!path.exists());
+        let paths = ["created", "opened", "replaced", "lock"].map(|name| dir.path().join(name));
+        FileStorage.create(&paths[0], 4096).unwrap();
+        FileStorage.open(&paths[1]).unwrap();
+        FileStorage.replace(&paths[2], b"key").unwrap();
+        drop(FileStorage.lock(&paths[3]).unwrap());
+        for path in paths {
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, OWNER_ONLY, "{path:?}");
+        }
     }
 }

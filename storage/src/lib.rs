@@ -1,19 +1,23 @@
 //! The disk as Arterial sees it.
 //!
-//! Logs, batches, accounts and blocks reach the disk through [`Storage`], so that a test can put
-//! [`Faulty`] between them and the files, fail any operation, and reopen.
+//! Everything that Arterial keeps reaches the disk through [`Storage`]: [`FileStorage`] is the file system,
+//! [`MemoryStorage`] is memory, and [`Faulty`] is either of them with faults and losses of power, for tests.
 
 #![warn(missing_docs)]
 
 mod cache;
 mod faulty;
 mod file;
+mod lock;
 mod map;
+mod memory;
 
 pub use cache::Cache;
-pub use faulty::{Fault, Faulty};
+pub use faulty::{Fault, Faulty, Rates};
 pub use file::FileStorage;
+pub use lock::Lock;
 pub use map::Map;
+pub use memory::MemoryStorage;
 
 use std::{
     fmt, io,
@@ -33,6 +37,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// # Errors
     /// The operating system's.
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
+
+    /// Whether there is a file or directory.
+    ///
+    /// # Errors
+    /// The operating system's, when it can't tell.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
 
     /// Makes a file of `bytes` zeros whose space is allocated, durably, and opens it for writing.
     ///
@@ -63,6 +73,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// # Errors
     /// The operating system's.
     fn map(&self, path: &Path) -> io::Result<Map>;
+
+    /// Takes the right to a place, of which the file at `path` is the sign.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] while somebody else holds it, or the operating system's.
+    fn lock(&self, path: &Path) -> io::Result<Lock>;
 }
 
 /// An open file.

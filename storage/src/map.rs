@@ -1,11 +1,17 @@
 //! Read-only views of files that nobody writes any more.
 #![expect(unsafe_code, reason = "mapping a file is unsafe: somebody else could change it meanwhile")]
 
-use std::{fs::File, io, ops::Deref};
+use std::{fs::File, io, ops::Deref, sync::Arc};
 
 /// A file's bytes, read-only.
 #[derive(Debug)]
-pub struct Map(memmap2::Mmap);
+pub struct Map(Source);
+
+#[derive(Debug)]
+enum Source {
+    File(memmap2::Mmap),
+    Memory(Arc<Vec<u8>>),
+}
 
 impl Map {
     pub(crate) fn new(file: &File) -> io::Result<Self> {
@@ -13,7 +19,14 @@ impl Map {
         // its lock on the directory keeps other instances away. A file that something else truncates meanwhile
         // ends the process with SIGBUS, as for every program that maps files; its content is checked by CRC
         // after mapping, so changed bytes are noticed, not believed.
-        unsafe { memmap2::Mmap::map(file) }.map(Self)
+        unsafe { memmap2::Mmap::map(file) }.map(|map| Self(Source::File(map)))
+    }
+}
+
+/// A view of bytes in memory.
+impl From<Arc<Vec<u8>>> for Map {
+    fn from(bytes: Arc<Vec<u8>>) -> Self {
+        Self(Source::Memory(bytes))
     }
 }
 
@@ -21,6 +34,9 @@ impl Deref for Map {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Source::File(map) => map,
+            Source::Memory(bytes) => bytes,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use arterial::rollup::chain::embedded::EmbeddedConfig;
 use arterial::{
     Ack, DeviceId, Engine, EngineBuilder, Enrolment, SubmitError, Tag, Write, protocol::ShardCount,
-    rollup::proof::KeyPair,
+    rollup::proof::KeyPair, storage::FileStorage,
 };
 use ed25519_zebra::SigningKey;
 use std::{path::Path, sync::OnceLock, time::Duration};
@@ -51,7 +51,7 @@ fn keys(shards: u32) -> &'static [u8] {
     KEYS[shards.trailing_zeros() as usize].get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("block.key");
-        KeyPair::generate(ShardCount::new(shards).unwrap()).unwrap().write(&path).unwrap();
+        KeyPair::generate(ShardCount::new(shards).unwrap()).unwrap().write(&FileStorage, &path).unwrap();
         std::fs::read(path).unwrap()
     })
 }

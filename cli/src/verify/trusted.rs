@@ -1,7 +1,9 @@
 //! Where the state root comes from that receipts are checked against.
 
 use crate::{args::VerifyArgs, error::CliError};
-use arterial::{At, BaseChain, BlockNumber, StateRoot, rollup::chain::embedded::EmbeddedChain};
+use arterial::{
+    At, BaseChain, BlockNumber, StateRoot, rollup::chain::embedded::EmbeddedChain, storage::FileStorage,
+};
 use std::path::{Path, PathBuf};
 
 /// What the caller trusts.
@@ -30,7 +32,7 @@ impl Trusted {
         if !history.is_dir() {
             return Err(CliError::NoChain { path: dir.to_owned() });
         }
-        let chain = Box::new(EmbeddedChain::open_read_only(&history)?);
+        let chain = Box::new(EmbeddedChain::open_read_only(&FileStorage, &history)?);
         Ok(Self::Chain { dir: history, chain })
     }
 

@@ -28,10 +28,10 @@ use crate::circuit::{CircuitDigest, block::BlockCircuit, constraints::Shape};
 use ark_bn254::{Bn254, G1Affine, G2Affine};
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize, SerializationError};
 use arterial_protocol::ShardCount;
+use arterial_storage::Storage;
 use rayon::prelude::*;
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -48,53 +48,31 @@ impl KeyPair {
     ///
     /// # Errors
     /// [`ProofError::KeyFileIo`].
-    pub fn write(&self, path: &Path) -> Result<(), ProofError> {
-        let failed = |source| ProofError::KeyFileIo { path: path.into(), action: "write", source };
-        let mut suffix = [0; 8];
-        getrandom::fill(&mut suffix).map_err(ProofError::Randomness)?;
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(format!(".{}.tmp", hex::encode(suffix)));
-        let temporary = path.with_file_name(name);
-        let written = self.write_durably(&temporary, path);
-        if written.is_err() {
-            // It may never have been made; what went wrong first is what is reported.
-            let _ = fs::remove_file(&temporary);
-        }
-        written.map_err(failed)
+    pub fn write(&self, storage: &dyn Storage, path: &Path) -> Result<(), ProofError> {
+        let written = self.encode().and_then(|bytes| storage.replace(path, &bytes));
+        written.map_err(|source| ProofError::KeyFileIo { path: path.into(), action: "write", source })
     }
 
-    fn write_durably(&self, temporary: &Path, path: &Path) -> io::Result<()> {
-        let summed = Summed { inner: File::create_new(temporary)?, hasher: blake3::Hasher::new() };
-        // Points are short and BLAKE3 and the system like long writes.
-        let mut output = BufWriter::with_capacity(1 << 16, summed);
-        self.encode(&mut output)?;
-        let Summed { inner: mut file, hasher } =
-            output.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.write_all(hasher.finalize().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(temporary, path)?;
-        // The rename is durable once the directory is.
-        let directory =
-            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(directory)?.sync_all()
-    }
-
-    fn encode(&self, output: &mut impl Write) -> io::Result<()> {
+    fn encode(&self) -> io::Result<Vec<u8>> {
         let shards = self.proving.shards;
         let shape = BlockCircuit::shape(shards);
-        output.write_all(MAGIC)?;
-        output.write_all(&VERSION.to_le_bytes())?;
-        output.write_all(&shards.get().to_le_bytes())?;
-        output.write_all(&shape.digest.0)?;
-        output.write_all(&(Layout::of(&shape).body_bytes() as u64).to_le_bytes())?;
-        output.write_all(self.verifying.words().as_flattened())?;
+        let body_bytes = Layout::of(&shape).body_bytes();
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + body_bytes + CHECKSUM_BYTES);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&shards.get().to_le_bytes());
+        bytes.extend_from_slice(&shape.digest.0);
+        bytes.extend_from_slice(&(body_bytes as u64).to_le_bytes());
+        bytes.extend_from_slice(self.verifying.words().as_flattened());
         let key = &self.proving.key;
-        write_points(output, &[key.beta_g1, key.delta_g1])?;
-        write_points(output, &key.a_query)?;
-        write_points(output, &key.b_g1_query)?;
-        write_points(output, &key.b_g2_query)?;
-        write_points(output, &key.h_query)?;
-        write_points(output, &key.l_query)
+        write_points(&mut bytes, &[key.beta_g1, key.delta_g1])?;
+        write_points(&mut bytes, &key.a_query)?;
+        write_points(&mut bytes, &key.b_g1_query)?;
+        write_points(&mut bytes, &key.b_g2_query)?;
+        write_points(&mut bytes, &key.h_query)?;
+        write_points(&mut bytes, &key.l_query)?;
+        bytes.extend_from_slice(blake3::hash(&bytes).as_bytes());
+        Ok(bytes)
     }
 
     /// Reads the keys of a deployment with this many shards.
@@ -102,8 +80,8 @@ impl KeyPair {
     /// # Errors
     /// The file cannot be read, is no key file, is of another version, damaged, or of another circuit. Every error
     /// names the file and what to do.
-    pub fn read(path: &Path, shards: ShardCount) -> Result<Self, ProofError> {
-        let bytes = fs::read(path).map_err(|source| ProofError::KeyFileIo {
+    pub fn read(storage: &dyn Storage, path: &Path, shards: ShardCount) -> Result<Self, ProofError> {
+        let bytes = storage.read(path).map_err(|source| ProofError::KeyFileIo {
             path: path.into(),
             action: "read",
             source,
@@ -229,29 +207,11 @@ fn read_points<P: CanonicalDeserialize + Send, const BYTES: usize>(
     points.map(|point| P::deserialize_uncompressed_unchecked(point.as_slice())).collect()
 }
 
-fn write_points<P: CanonicalSerialize>(output: &mut impl Write, points: &[P]) -> io::Result<()> {
+fn write_points<P: CanonicalSerialize>(output: &mut Vec<u8>, points: &[P]) -> io::Result<()> {
     points.iter().try_for_each(|point| {
         point.serialize_uncompressed(&mut *output).map_err(|error| match error {
             SerializationError::IoError(error) => error,
             other => io::Error::other(other.to_string()),
         })
     })
-}
-
-/// Hashes what passes through.
-struct Summed<W> {
-    inner: W,
-    hasher: blake3::Hasher,
-}
-
-impl<W: Write> Write for Summed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

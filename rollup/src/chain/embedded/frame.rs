@@ -9,6 +9,7 @@ const MAGIC: &[u8; 8] = b"ARTCHAIN";
 const VERSION: u32 = 1;
 const BLOCK: u8 = 1;
 const FINAL: u8 = 2;
+const REORGANISED: u8 = 3;
 
 /// How a history starts: everything that the state at height 0 follows from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,8 @@ pub(super) enum Frame {
     Block(Block),
     /// Every block up to this height is final.
     Final(u64),
+    /// Every block above this height was taken away.
+    Reorganised(u64),
 }
 
 /// A base-chain block that holds transactions, and the state they led to.
@@ -123,6 +126,10 @@ impl Frame {
                 bytes.push(FINAL);
                 bytes.extend_from_slice(&height.to_le_bytes());
             }
+            Self::Reorganised(height) => {
+                bytes.push(REORGANISED);
+                bytes.extend_from_slice(&height.to_le_bytes());
+            }
             Self::Block(block) => {
                 bytes.push(BLOCK);
                 block.encode(&mut bytes);
@@ -136,6 +143,7 @@ impl Frame {
         let mut reader = Reader(bytes);
         let frame = match reader.array()? {
             [FINAL] => Self::Final(reader.u64()?),
+            [REORGANISED] => Self::Reorganised(reader.u64()?),
             [BLOCK] => Self::Block(Block::decode(&mut reader)?),
             _ => return None,
         };

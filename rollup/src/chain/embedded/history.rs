@@ -5,42 +5,34 @@ use super::{
     frame::{Frame, Header, length},
 };
 use crate::chain::ChainError;
+use arterial_storage::{Blob, Lock, Storage};
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, BufReader, Read as _, Write as _},
+    io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 const FILE: &str = "history.log";
 /// A frame's length, the checksum of that, and the checksum of the content.
 const FRAME_HEAD_BYTES: usize = 12;
 
-/// The right to append to a directory's history. The system takes it back when the process ends in any way.
-pub(super) struct Lock(#[expect(dead_code, reason = "held, not used")] File);
-
-impl Lock {
-    pub(super) fn take(dir: &Path) -> Result<Self, ChainError> {
-        let path = dir.join("lock");
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(|source| failure("opening", &path, source))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(ChainError::Misuse(format!(
-                "{} is in use by another chain handle or process",
-                dir.display()
-            ))),
-            Err(TryLockError::Error(source)) => Err(failure("locking", &path, source)),
+/// Takes the right to append to a directory's history.
+pub(super) fn take_lock(storage: &dyn Storage, dir: &Path) -> Result<Lock, ChainError> {
+    let path = dir.join("lock");
+    storage.lock(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => {
+            ChainError::Misuse(format!("{} is in use by another chain handle or process", dir.display()))
         }
-    }
+        _ => failure("locking", &path, source),
+    })
 }
 
 /// A history that is being read.
 pub(super) struct History {
-    file: BufReader<File>,
+    bytes: Vec<u8>,
     path: PathBuf,
     /// Bytes read so far, all of them whole.
-    whole_bytes: u64,
-    file_bytes: u64,
+    whole_bytes: usize,
     last_height: u64,
 }
 
@@ -50,34 +42,23 @@ pub(super) fn path(dir: &Path) -> PathBuf {
 }
 
 impl History {
-    pub(super) fn open(dir: &Path) -> Result<(Header, Self), ChainError> {
+    pub(super) fn open(storage: &dyn Storage, dir: &Path) -> Result<(Header, Self), ChainError> {
         let path = path(dir);
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(ChainError::Misuse(format!(
-                    "{} does not exist; create the chain first",
-                    path.display()
-                )));
-            }
-            result => result.map_err(|source| failure("opening", &path, source))?,
-        };
-        let file_bytes = file.metadata().map_err(|source| failure("reading", &path, source))?.len();
-        let mut history =
-            Self { file: BufReader::new(file), path, whole_bytes: 0, file_bytes, last_height: 0 };
-        let bytes = history.read(Header::BYTES)?;
-        let header = Header::decode(&bytes).map_err(|what| history.corrupt(&what))?;
-        history.whole_bytes = bytes.len() as u64;
+        let bytes = storage.read(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => missing(&path),
+            _ => failure("reading", &path, source),
+        })?;
+        let mut history = Self { bytes, path, whole_bytes: 0, last_height: 0 };
+        let header_bytes = &history.bytes[..history.bytes.len().min(Header::BYTES)];
+        let header = Header::decode(header_bytes).map_err(|what| history.corrupt(&what))?;
+        history.whole_bytes = Header::BYTES;
         Ok((header, history))
     }
 
     /// The next frame; `None` at the end, which is where whole frames end: a crash may have torn what follows.
     pub(super) fn next(&mut self) -> Result<Option<Frame>, ChainError> {
-        let mut bytes = self.read(FRAME_HEAD_BYTES)?;
-        if let Some(length) = content_bytes(&bytes) {
-            bytes.extend(self.read(length)?);
-        }
-        let Some((frame, frame_bytes)) = parse(&bytes) else {
-            self.check_torn(bytes)?;
+        let Some((frame, frame_bytes)) = parse(&self.bytes[self.whole_bytes..]) else {
+            self.check_torn()?;
             return Ok(None);
         };
         if let Frame::Block(block) = &frame {
@@ -87,29 +68,23 @@ impl History {
             }
             self.last_height = block.height;
         }
-        self.whole_bytes += frame_bytes as u64;
+        self.whole_bytes += frame_bytes;
         Ok(Some(frame))
     }
 
     /// What does not parse was torn by a crash if it can be the last append, which means that no frame follows it.
-    fn check_torn(&mut self, mut bytes: Vec<u8>) -> Result<(), ChainError> {
-        let rest = usize::try_from(self.file_bytes.saturating_sub(self.whole_bytes)).unwrap_or(usize::MAX);
-        if rest > FRAME_HEAD_BYTES + FRAME_BYTES_MAX {
-            return Err(self.corrupt("a frame's checksum does not match"));
-        }
-        bytes.extend(self.read(rest.saturating_sub(bytes.len()))?);
-        if (1..bytes.len()).any(|at| parse(&bytes[at..]).is_some()) {
+    fn check_torn(&self) -> Result<(), ChainError> {
+        let rest = &self.bytes[self.whole_bytes..];
+        let is_one_append = rest.len() <= FRAME_HEAD_BYTES + FRAME_BYTES_MAX;
+        if !is_one_append || (1..rest.len()).any(|at| parse(&rest[at..]).is_some()) {
             return Err(self.corrupt("a frame's checksum does not match"));
         }
         Ok(())
     }
 
-    /// This many bytes, or fewer at the end of the file.
-    fn read(&mut self, count: usize) -> Result<Vec<u8>, ChainError> {
-        let mut bytes = Vec::new();
-        let result = self.file.by_ref().take(count as u64).read_to_end(&mut bytes);
-        result.map_err(|source| failure("reading", &self.path, source))?;
-        Ok(bytes)
+    /// The height of the newest block that was read, be it taken away since.
+    pub(super) const fn last_height(&self) -> u64 {
+        self.last_height
     }
 
     pub(super) fn corrupt(&self, what: &str) -> ChainError {
@@ -122,47 +97,57 @@ impl History {
 
 /// The only one that appends to a history.
 pub(super) struct Writer {
-    file: Box<dyn Append>,
+    storage: Arc<dyn Storage>,
+    blob: Box<dyn Blob>,
+    dir: PathBuf,
     path: PathBuf,
+    /// Where the next frame goes.
+    end: u64,
     failed: Option<(io::ErrorKind, String)>,
     _lock: Lock,
 }
 
 impl Writer {
     /// Starts a history in a directory that has none.
-    pub(super) fn create(dir: &Path, lock: Lock, header: &Header) -> Result<Self, ChainError> {
+    pub(super) fn create(storage: Arc<dyn Storage>, dir: &Path, header: &Header) -> Result<Self, ChainError> {
+        let lock = take_lock(&*storage, dir)?;
         let path = path(dir);
-        if path.exists() {
+        if storage.exists(&path).map_err(|source| failure("opening", &path, source))? {
             return Err(ChainError::Misuse(format!("{} exists already; open it instead", path.display())));
         }
-        // Under its own name only when whole, so that a crash here leaves a directory that has no history.
-        let unfinished = dir.join("history.new");
-        let result = File::create(&unfinished)
-            .and_then(|mut file| file.write_all(&header.encode()).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&unfinished, &path))
-            .and_then(|()| File::open(dir)?.sync_all());
-        result.map_err(|source| failure("creating", &path, source))?;
-        Self::append_to(path, lock, Header::BYTES as u64)
+        storage.replace(&path, &header.encode()).map_err(|source| failure("creating", &path, source))?;
+        Self::append_to(storage, dir, lock, Header::BYTES as u64)
     }
 
     /// Goes on where a history that was read to its end has its last whole frame.
-    pub(super) fn resume(history: History, lock: Lock) -> Result<Self, ChainError> {
-        let History { path, whole_bytes, file_bytes, .. } = history;
+    pub(super) fn resume(
+        storage: Arc<dyn Storage>,
+        dir: &Path,
+        lock: Lock,
+        history: &History,
+    ) -> Result<Self, ChainError> {
+        let (whole_bytes, file_bytes) = (history.whole_bytes, history.bytes.len());
         if whole_bytes < file_bytes {
-            tracing::warn!(path = %path.display(), whole_bytes, file_bytes, "cutting off a torn tail");
+            tracing::warn!(path = %history.path.display(), whole_bytes, file_bytes, "cutting off a torn tail");
         }
-        Self::append_to(path, lock, whole_bytes)
+        Self::append_to(storage, dir, lock, whole_bytes as u64)
     }
 
-    fn append_to(path: PathBuf, lock: Lock, whole_bytes: u64) -> Result<Self, ChainError> {
-        let file = OpenOptions::new().append(true).open(&path).and_then(|file| {
-            file.set_len(whole_bytes)?;
+    fn append_to(storage: Arc<dyn Storage>, dir: &Path, lock: Lock, end: u64) -> Result<Self, ChainError> {
+        let path = path(dir);
+        let blob = storage.open(&path).and_then(|blob| {
+            blob.set_len(end)?;
             // What a crashed process wrote may have been read from memory only.
-            file.sync_all()?;
-            Ok(file)
+            blob.sync()?;
+            Ok(blob)
         });
-        let file = file.map_err(|source| failure("opening", &path, source))?;
-        Ok(Self { file: Box::new(file), path, failed: None, _lock: lock })
+        let blob = blob.map_err(|source| failure("opening", &path, source))?;
+        Ok(Self { storage, blob, dir: dir.to_owned(), path, end, failed: None, _lock: lock })
+    }
+
+    /// Everything that was appended so far.
+    pub(super) fn history(&self) -> Result<(Header, History), ChainError> {
+        History::open(&*self.storage, &self.dir)
     }
 
     /// Appends a frame and returns when it survives a loss of power.
@@ -175,7 +160,8 @@ impl Writer {
         let length = length(content.len());
         let checksums = [crc32c::crc32c(&length), crc32c::crc32c(&content)].map(u32::to_le_bytes);
         let bytes = [&length[..], checksums.as_flattened(), &content].concat();
-        let result = self.file.append(&bytes).and_then(|()| self.file.sync());
+        let result = self.blob.write_at(&bytes, self.end).and_then(|()| self.blob.sync());
+        self.end += bytes.len() as u64;
         result.map_err(|source| {
             self.failed = Some((source.kind(), source.to_string()));
             failure("appending to", &self.path, source)
@@ -192,29 +178,6 @@ impl Writer {
                 Err(failure("appending to", &self.path, source))
             }
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn replace_file(&mut self, file: Box<dyn Append>) {
-        self.file = file;
-    }
-}
-
-/// Where frames go. A trait so that a test can let it fail.
-pub(super) trait Append: Send {
-    /// Writes at the end, everything or with an error.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Returns when what was written survives a loss of power.
-    fn sync(&mut self) -> io::Result<()>;
-}
-
-impl Append for File {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_all(bytes)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
     }
 }
 
@@ -237,4 +200,8 @@ fn parse(bytes: &[u8]) -> Option<(Frame, usize)> {
 
 pub(super) fn failure(doing: &str, path: &Path, source: io::Error) -> ChainError {
     ChainError::Io { what: format!("{doing} {}", path.display()), source }
+}
+
+pub(super) fn missing(path: &Path) -> ChainError {
+    ChainError::Misuse(format!("{} does not exist; create the chain first", path.display()))
 }

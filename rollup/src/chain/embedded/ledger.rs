@@ -58,8 +58,8 @@ impl Ledger {
         })
     }
 
-    /// The chain as its history says, and the history read to its end.
-    pub(super) fn replay(header: &Header, mut history: History) -> Result<(Self, History), ChainError> {
+    /// The chain as its history says, but for blocks above `kept`; the history is read to its end.
+    pub(super) fn replay(header: &Header, history: &mut History, kept: u64) -> Result<Self, ChainError> {
         if header.code != Header::own_code() {
             let [expected, got] = [Header::own_code(), header.code].map(hex::encode);
             let what =
@@ -67,26 +67,45 @@ impl Ledger {
             return Err(ChainError::Misuse(what));
         }
         let mut ledger = Self::new(header)?;
+        // Blocks that a reorganisation may take away again wait until it can't.
+        let mut undecided: Vec<Block> = Vec::new();
         while let Some(frame) = history.next()? {
             match frame {
-                Frame::Block(block) => ledger.include(block),
+                Frame::Block(block) => undecided.push(block),
                 Frame::Final(height) => {
-                    ledger.height = ledger.height.max(height);
                     ledger.finalized_height = ledger.finalized_height.max(height);
+                    let first_open = undecided.partition_point(|block| block.height <= height);
+                    undecided.drain(..first_open).for_each(|block| ledger.include(block));
                 }
+                Frame::Reorganised(height) if height < ledger.finalized_height => {
+                    return Err(history.corrupt("a reorganisation takes final blocks away"));
+                }
+                Frame::Reorganised(height) => undecided.retain(|block| block.height <= height),
             }
         }
-        Ok((ledger, history))
+        undecided.into_iter().filter(|block| block.height <= kept).for_each(|block| ledger.include(block));
+        ledger.height = ledger.height.max(ledger.finalized_height).max(history.last_height());
+        Ok(ledger)
+    }
+
+    /// Takes the newest blocks away, but no final one, and forgets what is pending. Their heights stay empty.
+    pub(super) fn reorganise(&mut self, depth: u64) -> Result<(), ChainError> {
+        let kept = self.height.saturating_sub(depth).max(self.finalized_height);
+        self.pending.clear();
+        let writer = &mut self.writer.as_mut().ok_or_else(read_only)?.0;
+        if self.receipts.range(kept + 1..).next().is_none() {
+            return Ok(());
+        }
+        let (header, mut history) = writer.history()?;
+        let Self { state, receipts, posts, .. } = Self::replay(&header, &mut history, kept)?;
+        writer.append(&Frame::Reorganised(kept))?;
+        (self.state, self.receipts, self.posts) = (state, receipts, posts);
+        Ok(())
     }
 
     /// From here on the chain follows a clock and records what happens.
     pub(super) fn write_with(&mut self, writer: Writer, clock: Arc<dyn Clock>) {
         self.writer = Some((writer, clock));
-    }
-
-    #[cfg(test)]
-    pub(super) fn writer(&mut self) -> &mut Writer {
-        &mut self.writer.as_mut().unwrap().0
     }
 
     /// Does what is due by the clock: the pending block, then finality. Every frame is on disk before it counts.
@@ -155,7 +174,7 @@ impl Ledger {
         executed: Executed,
     ) -> Result<TransactionId, ChainError> {
         if self.writer.is_none() {
-            return Err(ChainError::Misuse("this chain was opened read-only; open it to send to it".into()));
+            return Err(read_only());
         }
         let index = self.pending.len();
         if index == TRANSACTIONS_MAX {
@@ -232,6 +251,10 @@ impl Ledger {
         let timestamp_s = self.genesis_ms.saturating_add(height.saturating_mul(slot_ms)) / 1000;
         Place { chain_id, height, timestamp_s }
     }
+}
+
+fn read_only() -> ChainError {
+    ChainError::Misuse("this chain was opened read-only; open it to send to it".into())
 }
 
 /// The block that transactions make, in order; where several changed an account, it ends as the last one left it.

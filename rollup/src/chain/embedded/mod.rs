@@ -17,6 +17,7 @@
 //! frame   length u32 │ crc of length u32 │ crc of content u32 │ content
 //! content = 1u8 │ height u64 │ n u32 │ n × transaction │ m u32 │ m × account                     a block
 //!         | 2u8 │ height u64                                                 every block up to here is final
+//!         | 3u8 │ height u64                                                 every block above it was taken away
 //! transaction = caller [20] │ calldata: length u32, bytes │ success u8 │ gas u64 │ answer: length u32, bytes
 //! account     = address [20] │ nonce u64 │ k u32 │ k × (place [32], value [32])        after the block
 //! ```
@@ -39,12 +40,12 @@ use super::{
 };
 use crate::{block::ProvenBlock, clock::Clock, proof::VerificationKey};
 use arterial_protocol::{BlockNumber, StateRoot};
+use arterial_storage::Storage;
 use frame::Header;
-use history::{History, Lock, Writer};
+use history::{History, Writer};
 use ledger::Ledger;
 use parking_lot::Mutex;
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -117,6 +118,7 @@ impl EmbeddedChain {
     /// # Errors
     /// There is a chain already, the contract refuses key or root, or the disk fails.
     pub fn create(
+        storage: &Arc<dyn Storage>,
         dir: &Path,
         config: EmbeddedConfig,
         genesis_state_root: StateRoot,
@@ -130,8 +132,8 @@ impl EmbeddedChain {
         let code = Header::own_code();
         let header = Header { config, genesis_ms, code, genesis: genesis_state_root, key: *key };
         let mut ledger = Ledger::new(&header)?;
-        fs::create_dir_all(dir).map_err(|source| history::failure("creating", dir, source))?;
-        ledger.write_with(Writer::create(dir, Lock::take(dir)?, &header)?, clock);
+        storage.create_dir(dir).map_err(|source| history::failure("creating", dir, source))?;
+        ledger.write_with(Writer::create(Arc::clone(storage), dir, &header)?, clock);
         Ok(Self { config, ledger: Mutex::new(ledger) })
     }
 
@@ -145,31 +147,34 @@ impl EmbeddedChain {
     ///
     /// # Errors
     /// There is none, or its header is damaged.
-    pub fn stored_config(dir: &Path) -> Result<EmbeddedConfig, ChainError> {
-        History::open(dir).map(|(header, _)| header.config)
+    pub fn stored_config(storage: &dyn Storage, dir: &Path) -> Result<EmbeddedConfig, ChainError> {
+        History::open(storage, dir).map(|(header, _)| header.config)
     }
 
     /// Whether a directory has a chain.
-    #[must_use]
-    pub fn exists(dir: &Path) -> bool {
-        history::path(dir).exists()
+    ///
+    /// # Errors
+    /// The storage can't tell.
+    pub fn exists(storage: &dyn Storage, dir: &Path) -> Result<bool, ChainError> {
+        let path = history::path(dir);
+        storage.exists(&path).map_err(|source| history::failure("opening", &path, source))
     }
 
     /// Goes on with a chain from its history.
     ///
     /// # Errors
     /// The history is another chain's, was made with another contract, is damaged, missing or in use.
-    pub fn open(dir: &Path, config: EmbeddedConfig, clock: Arc<dyn Clock>) -> Result<Self, ChainError> {
-        let lock = match dir.is_dir() {
-            true => Lock::take(dir)?,
-            false => {
-                return Err(ChainError::Misuse(format!(
-                    "{} does not exist; create the chain first",
-                    dir.display()
-                )));
-            }
-        };
-        let (header, history) = History::open(dir)?;
+    pub fn open(
+        storage: &Arc<dyn Storage>,
+        dir: &Path,
+        config: EmbeddedConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ChainError> {
+        if !Self::exists(&**storage, dir)? {
+            return Err(history::missing(&history::path(dir)));
+        }
+        let lock = history::take_lock(&**storage, dir)?;
+        let (header, mut history) = History::open(&**storage, dir)?;
         if header.config != config {
             let got = header.config;
             return Err(ChainError::Misuse(format!(
@@ -177,8 +182,8 @@ impl EmbeddedChain {
                 dir.display()
             )));
         }
-        let (mut ledger, history) = Ledger::replay(&header, history)?;
-        ledger.write_with(Writer::resume(history, lock)?, clock);
+        let mut ledger = Ledger::replay(&header, &mut history, u64::MAX)?;
+        ledger.write_with(Writer::resume(Arc::clone(storage), dir, lock, &history)?, clock);
         Ok(Self { config, ledger: Mutex::new(ledger) })
     }
 
@@ -189,9 +194,9 @@ impl EmbeddedChain {
     ///
     /// # Errors
     /// As for [`Self::open`].
-    pub fn open_read_only(dir: &Path) -> Result<Self, ChainError> {
-        let (header, history) = History::open(dir)?;
-        let (ledger, _) = Ledger::replay(&header, history)?;
+    pub fn open_read_only(storage: &dyn Storage, dir: &Path) -> Result<Self, ChainError> {
+        let (header, mut history) = History::open(storage, dir)?;
+        let ledger = Ledger::replay(&header, &mut history, u64::MAX)?;
         Ok(Self { config: header.config, ledger: Mutex::new(ledger) })
     }
 
@@ -215,6 +220,17 @@ impl EmbeddedChain {
         let mut ledger = self.ledger.lock();
         ledger.advance()?;
         Ok(ledger.simulate(transaction)?.receipt.outcome())
+    }
+
+    /// Takes the newest `depth` blocks away, but no final one, as a reorganisation of a chain with more validators
+    /// would, and forgets what is in no block yet. Those who follow a chain must bear it.
+    ///
+    /// # Errors
+    /// The chain is read-only, or its disk failed.
+    pub fn reorganise(&self, depth: u64) -> Result<(), ChainError> {
+        let mut ledger = self.ledger.lock();
+        ledger.advance()?;
+        ledger.reorganise(depth)
     }
 
     /// What came of a transaction, or `None` while it is in no block.

@@ -1,0 +1,178 @@
+//! What was written to a file and not synced, and what a loss of power leaves of it.
+
+use super::plan::Chance;
+use crate::Blob;
+use std::io;
+
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: u64 = 512;
+
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    Write { offset: u64, bytes: Vec<u8> },
+    SetLen(u64),
+}
+
+/// Changes in the order in which they were made.
+#[derive(Debug, Default)]
+pub(super) struct Pending(Vec<Change>);
+
+impl Pending {
+    pub(super) fn push(&mut self, change: Change) {
+        self.0.push(change);
+    }
+
+    pub(super) fn into_changes(self) -> Vec<Change> {
+        self.0
+    }
+
+    /// The file's length, given that of the file below.
+    pub(super) fn length(&self, below: u64) -> u64 {
+        self.0.iter().fold(below, |length, change| match change {
+            Change::Write { offset, bytes } => length.max(offset + bytes.len() as u64),
+            Change::SetLen(bytes) => *bytes,
+        })
+    }
+
+    /// The whole file as its writer sees it.
+    pub(super) fn content(&self, below: &dyn Blob) -> io::Result<Vec<u8>> {
+        let length = usize::try_from(self.length(below.bytes()?)).map_err(io::Error::other)?;
+        let mut bytes = vec![0; length];
+        self.read(below, &mut bytes, 0)?;
+        Ok(bytes)
+    }
+
+    /// A part of the file as its writer sees it.
+    pub(super) fn read(&self, below: &dyn Blob, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let length = below.bytes()?;
+        if !bytes.is_empty() && offset + bytes.len() as u64 > self.length(length) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let there = cut(length, offset, bytes.len());
+        below.read_at(&mut bytes[..there], offset)?;
+        bytes[there..].fill(0);
+        let window = bytes.len();
+        for change in &self.0 {
+            match change {
+                Change::Write { offset: at, bytes: written } => {
+                    let (from, to) =
+                        (cut(*at, offset, window), cut(*at + written.len() as u64, offset, window));
+                    let skipped = cut(offset, *at, written.len());
+                    bytes[from..to].copy_from_slice(&written[skipped..skipped + (to - from)]);
+                }
+                Change::SetLen(end) => bytes[cut(*end, offset, window)..].fill(0),
+            }
+        }
+        Ok(())
+    }
+
+    /// What gets to the disk when power is lost.
+    pub(super) fn survivors(self, chance: &mut Chance) -> Vec<Change> {
+        match chance.below(4) {
+            0 => Vec::new(),
+            1 => self.0,
+            2 => beginning(self.0, chance),
+            _ => sectors(self.0, chance),
+        }
+    }
+}
+
+/// How far `end` reaches into a window at `offset`.
+fn cut(end: u64, offset: u64, window: usize) -> usize {
+    usize::try_from(end.saturating_sub(offset)).map_or(window, |reach| reach.min(window))
+}
+
+/// The first few changes, the last of them torn at any byte if it is longer than what a disk writes at once.
+fn beginning(mut changes: Vec<Change>, chance: &mut Chance) -> Vec<Change> {
+    changes.truncate(chance.below(changes.len() as u64 + 1) as usize);
+    if let Some(Change::Write { offset, bytes }) = changes.last_mut()
+        && *offset / SECTOR_BYTES != (*offset + bytes.len() as u64).saturating_sub(1) / SECTOR_BYTES
+    {
+        bytes.truncate(chance.below(bytes.len() as u64 + 1) as usize);
+    }
+    changes
+}
+
+/// Any of the sectors, and maybe the length that the file was to get without what was to be in it.
+fn sectors(changes: Vec<Change>, chance: &mut Chance) -> Vec<Change> {
+    let mut kept = Vec::new();
+    for change in changes {
+        match change {
+            Change::SetLen(bytes) if chance.one_in(2) => kept.push(Change::SetLen(bytes)),
+            Change::SetLen(_) => {}
+            Change::Write { offset, bytes } => {
+                let (mut offset, mut rest) = (offset, &bytes[..]);
+                while !rest.is_empty() {
+                    let length = cut((offset / SECTOR_BYTES + 1) * SECTOR_BYTES, offset, rest.len());
+                    let (sector, after) = rest.split_at(length);
+                    if chance.one_in(2) {
+                        kept.push(Change::Write { offset, bytes: sector.to_vec() });
+                    }
+                    (offset, rest) = (offset + length as u64, after);
+                }
+            }
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MemoryStorage, Storage as _};
+    use std::path::Path;
+
+    fn write(offset: u64, byte: u8, length: usize) -> Change {
+        Change::Write { offset, bytes: vec![byte; length] }
+    }
+
+    fn below(bytes: &[u8]) -> Box<dyn Blob> {
+        let storage = MemoryStorage::default();
+        storage.replace(Path::new("file"), bytes).unwrap();
+        storage.open(Path::new("file")).unwrap()
+    }
+
+    #[test]
+    fn reads_see_what_is_held_back() {
+        let below = below(&[1; 10]);
+        let pending = Pending(vec![write(8, 2, 4), Change::SetLen(11), Change::SetLen(13), write(0, 3, 2)]);
+        let expected = [3, 3, 1, 1, 1, 1, 1, 1, 2, 2, 2, 0, 0];
+        assert_eq!(pending.content(&*below).unwrap(), expected);
+        for from in 0..=expected.len() {
+            for to in from..=expected.len() {
+                let mut bytes = vec![9; to - from];
+                pending.read(&*below, &mut bytes, from as u64).unwrap();
+                assert_eq!(bytes, expected[from..to], "{from}..{to}");
+            }
+            let mut bytes = vec![9; expected.len() - from + 1];
+            let error = pending.read(&*below, &mut bytes, from as u64).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        }
+    }
+
+    /// Every fate comes up, none of them adds a byte that nobody wrote, and what fits a sector is never torn.
+    #[test]
+    fn a_crash_leaves_sectors_of_what_was_written() {
+        let mut torn = false;
+        let mut fates = [false; 3];
+        for seed in 0..400 {
+            let pending = Pending(vec![write(500, 1, 2000), write(4096, 2, 100)]);
+            let survivors = pending.survivors(&mut Chance::new(seed));
+            let mut image = vec![0; 4196];
+            for change in survivors {
+                let Change::Write { offset, bytes } = change else { panic!("{change:?}") };
+                image[offset as usize..][..bytes.len()].copy_from_slice(&bytes);
+            }
+            let [first, second] = [&image[500..2500], &image[4096..]];
+            assert!(image[..500].iter().chain(&image[2500..4096]).all(|byte| *byte == 0));
+            assert!(second == [0; 100] || second == [2; 100]);
+            let written = first.iter().filter(|byte| **byte == 1).count();
+            fates[usize::from(written > 0) + usize::from(written == 2000)] = true;
+            torn |= first
+                .windows(2)
+                .enumerate()
+                .any(|(at, pair)| pair == [1, 0] && !(501 + at).is_multiple_of(512));
+        }
+        assert!(torn && fates == [true; 3], "{torn} {fates:?}");
+    }
+}
