@@ -7,7 +7,7 @@ use arterial_protocol::{
 use arterial_rollup::{
     accounts::{AccountsFile, AccountsTree, TreeRoot},
     circuit::BlockWitness,
-    proof::{KeyPair, Prover},
+    proof::{BlockProver as _, KeyPair, Prover},
 };
 use arterial_storage::FileStorage;
 use criterion::{BatchSize, Criterion, Throughput};

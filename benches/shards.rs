@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a bench panics where it fails")]
 
 use arterial_protocol::{DeviceId, Domain, FieldElement, ShardCount, Tag, Write};
-use arterial_shards::{Enrolment, Shards, ShardsConfig};
+use arterial_shards::{Enrolment, Lane, Shards, ShardsConfig};
 use arterial_storage::{FileStorage, Storage};
 use criterion::{BatchSize, Criterion, Throughput};
 use ed25519_zebra::{Signature, SigningKey, VerificationKeyBytes, batch};
@@ -73,7 +73,7 @@ fn append(criterion: &mut Criterion) {
     group.sample_size(20).throughput(Throughput::Elements(GROUP as u64));
     group.bench_function(format!("writes={GROUP},tag=mac"), |bench| {
         let submit = |writes: Vec<(Write<'_>, Tag)>| {
-            assert!(shards.submit_many(&writes).wait().iter().all(Result::is_ok));
+            assert!(shards.submit_many(Lane::Routine, &writes).wait().iter().all(Result::is_ok));
         };
         bench.iter_batched(group_of_writes, submit, BatchSize::PerIteration);
     });

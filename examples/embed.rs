@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example embed`
 
-use arterial::{At, DeviceId, Engine, Enrolment, Receipt, Stage, Tag, Write};
+use arterial::{At, DeviceId, Engine, Enrolment, Lane, Receipt, Stage, Tag, Write};
 use ed25519_zebra::SigningKey;
 use std::{error::Error, thread};
 
@@ -31,7 +31,7 @@ impl Monitor {
         let reading = format!("{} bpm", 60 + seq % 20);
         let observed_at_ms = 1_735_689_600_000 + 1000 * seq;
         let write = Write { device: self.id, seq, observed_at_ms, kind: 1, payload: reading.as_bytes() };
-        let ack = engine.submit(&write, self.sign(&write))?.wait()?;
+        let ack = engine.submit(Lane::Routine, &write, self.sign(&write))?.wait()?;
         println!("{} seq {seq} is durable in shard {} at {}", self.id, ack.shard, ack.position);
         Ok(())
     }

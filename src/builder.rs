@@ -9,15 +9,16 @@ use crate::{
     receipts::Receipts,
     settle::Settler,
     stages::Stages,
+    stepped::SteppedEngine,
 };
 use arterial_protocol::{BlockNumber, ShardCount, StateRoot, limits::SHARDS_MAX};
 use arterial_rollup::{
     BlockStore, Clock, ShardState, SystemClock,
     accounts::{AccountsFile, AccountsTree},
     chain::{BaseChain, ChainError},
-    proof::{KeyPair, Prover, VerificationKey},
+    proof::{BlockProver, KeyPair, ProofError, Prover, VerificationKey},
 };
-use arterial_shards::{Shards, limits::SEGMENT_BYTES_DEFAULT};
+use arterial_shards::{ShardError, Shards, ShardsConfig, limits::SEGMENT_BYTES_DEFAULT};
 use arterial_storage::{FileStorage, Storage};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::{
@@ -56,6 +57,15 @@ type ChainFactory = Box<
     dyn FnOnce(&Contract<'_>, &Arc<dyn Storage>, Arc<dyn Clock>) -> Result<Arc<dyn BaseChain>, ChainError>,
 >;
 
+type OpenShards = fn(&Arc<dyn Storage>, &ShardsConfig) -> Result<Shards, ShardError>;
+
+/// An engine whose threads have not begun.
+struct Parts {
+    engine: Engine,
+    pipeline: Pipeline,
+    settler: Settler,
+}
+
 /// How an engine is set up. Made by [`Engine::builder`].
 pub struct EngineBuilder {
     dir: PathBuf,
@@ -64,6 +74,8 @@ pub struct EngineBuilder {
     block_records: usize,
     block_interval: Duration,
     prover_threads: usize,
+    salt: Option<[u8; 32]>,
+    prover: Option<Arc<dyn BlockProver>>,
     chain: Option<(u64, ChainFactory)>,
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
@@ -87,6 +99,8 @@ impl EngineBuilder {
             block_records: BLOCK_RECORDS_DEFAULT,
             block_interval: BLOCK_INTERVAL_DEFAULT,
             prover_threads: 0,
+            salt: None,
+            prover: None,
             chain: None,
             storage: Arc::new(FileStorage),
             clock: Arc::new(SystemClock),
@@ -148,6 +162,20 @@ impl EngineBuilder {
         self
     }
 
+    /// What a new deployment's domain is made of beside the chain's id; random by default.
+    #[must_use]
+    pub const fn salt(mut self, salt: [u8; 32]) -> Self {
+        self.salt = Some(salt);
+        self
+    }
+
+    /// Proves with another prover than the one whose keys are in the directory.
+    #[must_use]
+    pub fn prover(mut self, prover: Arc<dyn BlockProver>) -> Self {
+        self.prover = Some(prover);
+        self
+    }
+
     /// Keeps everything on another disk than the operating system's: for tests.
     #[must_use]
     pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
@@ -155,7 +183,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Lets the embedded chain tell time by another clock than the system's: for tests.
+    /// Lets block interval and embedded chain tell time by another clock than the system's: for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -169,17 +197,31 @@ impl EngineBuilder {
     ///
     /// # Errors
     /// The settings don't fit the directory, it is in use, or a file in it can't be read or is damaged.
-    pub fn open(mut self) -> Result<Engine, EngineError> {
+    pub fn open(self) -> Result<Engine, EngineError> {
+        let pool = self.pool()?;
+        let dir = self.dir.clone();
+        let Parts { engine, pipeline, settler } = self.assemble(Shards::open, Some(pool))?;
+        engine.keep(spawn(&dir, "arterial-blocks", move || pipeline.run())?);
+        engine.keep(spawn(&dir, "arterial-settle", move || settler.run())?);
+        Ok(engine)
+    }
+
+    /// [`Self::open`] without threads: what happens and when is up to the caller.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_stepped(self) -> Result<SteppedEngine, EngineError> {
+        let Parts { engine, pipeline, settler } = self.assemble(Shards::open_stepped, None)?;
+        Ok(SteppedEngine::new(engine, pipeline, settler))
+    }
+
+    fn assemble(mut self, open_shards: OpenShards, pool: Option<ThreadPool>) -> Result<Parts, EngineError> {
         let (chain_id, open_chain) = self.take_chain()?;
-        self.storage.create_dir(&self.dir).map_err(|source| EngineError::Io {
-            what: "cannot make directory",
-            path: self.dir.clone(),
-            source,
-        })?;
+        self.create_dir(&self.dir)?;
         let lock = lock::take(&*self.storage, &self.dir)?;
         let deployment = self.deployment(chain_id)?;
-        let keys = self.keys(deployment.shards)?;
-        let verifying = keys.verifying.clone();
+        let prover = self.take_prover(deployment.shards)?;
+        let verifying = prover.verification_key().clone();
         let blocks = BlockStore::open(
             Arc::clone(&self.storage),
             self.dir.join("blocks"),
@@ -191,7 +233,7 @@ impl EngineBuilder {
             BlockNumber::GENESIS => ShardState::genesis(deployment.shards),
             number => blocks.read(number, &verifying)?.shards,
         };
-        let shards = Arc::new(Shards::open(&self.storage, &deployment.shards_config(&self.dir))?);
+        let shards = Arc::new(open_shards(&self.storage, &deployment.shards_config(&self.dir))?);
         check_logs_reach(&shards, newest)?;
         let accounts = self.accounts(&deployment, &states)?;
         let contract = Contract {
@@ -216,18 +258,25 @@ impl EngineBuilder {
             shards: Arc::clone(&shards),
             accounts,
             blocks,
-            prover: Arc::new(Prover::new(keys)),
-            pool: self.pool()?,
+            prover,
+            pool,
+            clock: self.clock,
             stages: Arc::clone(&stages),
             states,
             block_records: self.block_records,
             block_interval: self.block_interval,
+            waiting_since_ms: None,
         };
-        let threads = vec![
-            self.spawn("arterial-blocks", move || pipeline.run())?,
-            self.spawn("arterial-settle", move || settler.run())?,
-        ];
-        Ok(Engine::new(Inner::new(deployment, shards, chain, stages, receipts, threads, lock)))
+        let engine = Engine::new(Inner::new(deployment, shards, chain, stages, receipts, lock));
+        Ok(Parts { engine, pipeline, settler })
+    }
+
+    fn create_dir(&self, dir: &Path) -> Result<(), EngineError> {
+        self.storage.create_dir(dir).map_err(|source| EngineError::Io {
+            what: "cannot make directory",
+            path: dir.to_owned(),
+            source,
+        })
     }
 
     /// The chain that was asked for; else the embedded one that is in the directory, or a new one.
@@ -287,10 +336,21 @@ impl EngineBuilder {
                     got: asked.to_string(),
                 })?;
                 let segment_bytes = self.segment_bytes.unwrap_or(SEGMENT_BYTES_DEFAULT);
-                Deployment::create(&*self.storage, &dir, chain_id, shards, segment_bytes)
+                let salt = self.salt.unwrap_or_else(rand::random);
+                Deployment::create(&*self.storage, &dir, chain_id, shards, segment_bytes, salt)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The prover that was asked for, or one with the directory's keys.
+    fn take_prover(&mut self, shards: ShardCount) -> Result<Arc<dyn BlockProver>, EngineError> {
+        let Some(prover) = self.prover.take() else { return Ok(Arc::new(Prover::new(self.keys(shards)?))) };
+        let (expected, got) = (prover.shards().get(), shards.get());
+        if expected != got {
+            return Err(ProofError::Shards { expected, got }.into());
+        }
+        Ok(prover)
     }
 
     fn keys(&self, shards: ShardCount) -> Result<KeyPair, EngineError> {
@@ -314,11 +374,7 @@ impl EngineBuilder {
         states: &[ShardState],
     ) -> Result<Vec<ShardAccounts>, EngineError> {
         let dir = self.dir.join("accounts");
-        self.storage.create_dir(&dir).map_err(|source| EngineError::Io {
-            what: "cannot make directory",
-            path: dir.clone(),
-            source,
-        })?;
+        self.create_dir(&dir)?;
         let open = |state: &ShardState| {
             let path = dir.join(format!("{:04}.nodes", state.leaf.shard.0));
             let file = AccountsFile::open(&*self.storage, &path, state.leaf.shard, deployment.domain)?;
@@ -338,20 +394,20 @@ impl EngineBuilder {
             .thread_name(|n| format!("arterial-prove-{n}"))
             .start_handler(yielding)
             .build()
-            .map_err(|error| self.no_thread(std::io::Error::other(error)))
+            .map_err(|error| no_thread(&self.dir, std::io::Error::other(error)))
     }
+}
 
-    fn spawn(
-        &self,
-        name: &str,
-        run: impl FnOnce() + Send + 'static,
-    ) -> Result<thread::JoinHandle<()>, EngineError> {
-        thread::Builder::new().name(name.into()).spawn(run).map_err(|source| self.no_thread(source))
-    }
+fn spawn(
+    dir: &Path,
+    name: &str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, EngineError> {
+    thread::Builder::new().name(name.into()).spawn(run).map_err(|source| no_thread(dir, source))
+}
 
-    fn no_thread(&self, source: std::io::Error) -> EngineError {
-        EngineError::Io { what: "cannot start a thread for", path: self.dir.clone(), source }
-    }
+fn no_thread(dir: &Path, source: std::io::Error) -> EngineError {
+    EngineError::Io { what: "cannot start a thread for", path: dir.to_owned(), source }
 }
 
 /// Every block on disk was sealed in every log before: a log that ends earlier has lost something.

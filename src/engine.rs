@@ -8,7 +8,7 @@ use arterial_protocol::{
 };
 use arterial_rollup::chain::{BaseChain, Inclusion, PostStatus};
 use arterial_shards::{
-    Ack, EnrolError, Enrolled, Enrolment, ShardStatus, Shards, SubmitError, Ticket, Tickets,
+    EnrolError, Enrolled, Enrolment, Lane, ShardStatus, Shards, SignedBundle, SubmitError, Ticket, Tickets,
 };
 use arterial_storage::Lock;
 use parking_lot::Mutex;
@@ -89,6 +89,11 @@ impl Engine {
         Self { inner: Arc::new(inner) }
     }
 
+    /// Takes a thread that ends with the engine.
+    pub(crate) fn keep(&self, thread: JoinHandle<()>) {
+        self.inner.threads.lock().push(thread);
+    }
+
     /// What was fixed when the deployment began.
     #[must_use]
     pub fn deployment(&self) -> &Deployment {
@@ -109,33 +114,34 @@ impl Engine {
         self.inner.shards.enrol(enrolments)
     }
 
-    /// Submits a write; waits while its shard's queue is full. The ticket answers once the write is durable.
+    /// Submits a write; waits while its lane of its shard is full. The ticket answers once the write is durable.
     ///
     /// # Errors
     /// What can be said at once; everything else comes with the ticket.
-    pub fn submit(
-        &self,
-        write: &Write<'_>,
-        tag: Tag,
-    ) -> Result<Ticket<Result<Ack, SubmitError>>, SubmitError> {
-        self.inner.shards.submit(write, tag)
+    pub fn submit(&self, lane: Lane, write: &Write<'_>, tag: Tag) -> Result<Ticket, SubmitError> {
+        self.inner.shards.submit(lane, write, tag)
     }
 
     /// [`Engine::submit`] that answers [`SubmitError::Busy`] instead of waiting.
     ///
     /// # Errors
     /// What can be said at once; everything else comes with the ticket.
-    pub fn try_submit(
-        &self,
-        write: &Write<'_>,
-        tag: Tag,
-    ) -> Result<Ticket<Result<Ack, SubmitError>>, SubmitError> {
-        self.inner.shards.try_submit(write, tag)
+    pub fn try_submit(&self, lane: Lane, write: &Write<'_>, tag: Tag) -> Result<Ticket, SubmitError> {
+        self.inner.shards.try_submit(lane, write, tag)
     }
 
     /// Submits many writes at once: less work for each than one by one.
-    pub fn submit_many(&self, writes: &[(Write<'_>, Tag)]) -> Tickets {
-        self.inner.shards.submit_many(writes)
+    pub fn submit_many(&self, lane: Lane, writes: &[(Write<'_>, Tag)]) -> Tickets {
+        self.inner.shards.submit_many(lane, writes)
+    }
+
+    /// Submits what a gateway signed once for many writes; third-party authorship at the cost of hashing. The signature is
+    /// checked in this thread.
+    ///
+    /// # Errors
+    /// Why no write of the bundle is accepted; what is said of single ones comes with the tickets.
+    pub fn submit_bundle(&self, lane: Lane, bundle: &SignedBundle<'_>) -> Result<Tickets, SubmitError> {
+        self.inner.shards.submit_bundle(lane, bundle)
     }
 
     /// Puts everything that is durable now into blocks and waits until they have come to a stage; answers with the
@@ -145,11 +151,20 @@ impl Engine {
     /// # Errors
     /// Blocks are not made any more, or the engine was closed.
     pub fn flush(&self, stage: Stage) -> Result<BlockNumber, EngineError> {
-        let Inner { shards, stages, .. } = &*self.inner;
-        let last = shards.last_block_needed()?;
-        stages.update(|progress| progress.wanted = progress.wanted.max(last));
-        stages.wait(last, stage)?;
+        let last = self.want_blocks()?;
+        self.inner.stages.wait(last, stage)?;
         Ok(last)
+    }
+
+    /// Asks for the blocks that everything durable needs; the last of them.
+    pub(crate) fn want_blocks(&self) -> Result<BlockNumber, EngineError> {
+        let last = self.inner.shards.last_block_needed()?;
+        self.inner.stages.update(|progress| progress.wanted = progress.wanted.max(last));
+        Ok(last)
+    }
+
+    pub(crate) fn shards(&self) -> &Shards {
+        &self.inner.shards
     }
 
     /// A record's receipt, with the stage its block has come to.
@@ -217,10 +232,9 @@ impl Inner {
         chain: Arc<dyn BaseChain>,
         stages: Arc<Stages>,
         receipts: Receipts,
-        threads: Vec<JoinHandle<()>>,
         lock: Lock,
     ) -> Self {
-        Self { deployment, shards, chain, stages, receipts, threads: Mutex::new(threads), _lock: lock }
+        Self { deployment, shards, chain, stages, receipts, threads: Mutex::default(), _lock: lock }
     }
 
     fn state(&self) -> EngineState {

@@ -88,8 +88,8 @@ impl Deployment {
         chain_id: u64,
         shards: ShardCount,
         segment_bytes: u64,
+        salt: [u8; 32],
     ) -> Result<Self, EngineError> {
-        let salt: [u8; 32] = rand::random();
         let mut wire = WireGenesis {
             magic: MAGIC,
             version: VERSION.into(),

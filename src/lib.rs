@@ -22,7 +22,7 @@
 //! let device = DeviceId::from_label("ward 3, bed 12");
 //! engine.enroll(Enrolment::mac(device, [7; 32]))?;
 //! let write = Write { device, seq: 0, observed_at_ms: 1_735_689_600_000, kind: 1, payload: b"72 bpm" };
-//! engine.submit(&write, sign(&write))?.wait()?; // durable from here on
+//! engine.submit(Lane::Routine, &write, sign(&write))?.wait()?; // durable from here on
 //! engine.flush(Stage::Final)?;
 //! let receipt = engine.receipt(device, 0)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -41,6 +41,7 @@ mod pipeline;
 mod receipts;
 mod settle;
 mod stages;
+mod stepped;
 
 pub use arterial_protocol as protocol;
 pub use arterial_rollup as rollup;
@@ -53,10 +54,12 @@ pub use arterial_protocol::{
 };
 pub use arterial_rollup::chain::{At, BaseChain};
 pub use arterial_shards::{
-    Ack, DeviceKey, EnrolError, Enrolled, Enrolment, ShardError, ShardStatus, SubmitError, Ticket, Tickets,
+    Ack, DeviceKey, EnrolError, Enrolled, Enrolment, Lane, ShardError, ShardStatus, SignedBundle,
+    SubmitError, Ticket, Tickets,
 };
 pub use builder::{Contract, EngineBuilder};
 pub use engine::{BlockSummary, Engine, EngineState};
 pub use error::EngineError;
 pub use genesis::Deployment;
 pub use inspect::{BlockReport, Inspection, inspect};
+pub use stepped::SteppedEngine;

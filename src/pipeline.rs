@@ -4,15 +4,18 @@
 //! seal ─▶ apply ─▶ prove ─▶ store          and then settled, in `settle`
 //! ```
 
-use crate::{error::EngineError, stages::Stages};
+use crate::{
+    error::EngineError,
+    stages::{Stages, Turn},
+};
 use arterial_protocol::{BlockNumber, Domain, ShardLeaf, StateRoot};
 use arterial_rollup::{
-    BlockStore, ProvenBlock, ShardState, StoredBlock,
+    BlockStore, Clock, ProvenBlock, ShardState, StoredBlock,
     accounts::{AccountsFile, AccountsTree},
     circuit::BlockWitness,
-    proof::Prover,
+    proof::BlockProver,
 };
-use arterial_shards::{SealedBatch, Shards};
+use arterial_shards::{SealedBatch, ShardError, Shards};
 use rayon::{ThreadPool, prelude::*};
 use std::{
     sync::Arc,
@@ -30,8 +33,10 @@ pub(crate) struct Pipeline {
     pub(crate) shards: Arc<Shards>,
     pub(crate) accounts: Vec<ShardAccounts>,
     pub(crate) blocks: BlockStore,
-    pub(crate) prover: Arc<Prover>,
-    pub(crate) pool: ThreadPool,
+    pub(crate) prover: Arc<dyn BlockProver>,
+    /// Where accounts are moved and blocks proven; where there is none, in the caller's thread, shard by shard.
+    pub(crate) pool: Option<ThreadPool>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stages: Arc<Stages>,
     /// Every shard after the newest stored block.
     pub(crate) states: Vec<ShardState>,
@@ -39,6 +44,8 @@ pub(crate) struct Pipeline {
     pub(crate) block_records: usize,
     /// How long anything waits for a block at most.
     pub(crate) block_interval: Duration,
+    /// Since when something waits for a block, by the clock.
+    pub(crate) waiting_since_ms: Option<u64>,
 }
 
 /// A shard's accounts and their file.
@@ -69,29 +76,40 @@ struct Proven {
 impl Pipeline {
     /// Makes blocks until the engine stops.
     pub(crate) fn run(mut self) {
-        let mut waiting_since = None;
-        loop {
-            if !self.is_due(&mut waiting_since) {
-                if !self.stages.pause(LOOK_EVERY) {
-                    return;
-                }
-                continue;
+        while match self.step() {
+            Turn::Worked => true,
+            Turn::Idle => self.stages.pause(LOOK_EVERY),
+            Turn::Failed => self.stages.back_off(RETRY_AFTER),
+            Turn::Over => false,
+        } {}
+    }
+
+    /// Makes a block if one is due.
+    pub(crate) fn step(&mut self) -> Turn {
+        {
+            let progress = self.stages.progress();
+            if progress.stopping || progress.halted.is_some() {
+                return Turn::Over;
             }
-            match self.make_block() {
-                Ok(()) => self.stages.update(|progress| progress.fault = None),
-                Err(EngineError::Shard(arterial_shards::ShardError::Closed)) => return,
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(%error, "a block can't be made now and is tried again");
-                    self.stages.update(|progress| progress.fault = Some(error.to_string()));
-                    if !self.stages.back_off(RETRY_AFTER) {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "no more blocks are made");
-                    self.stages.update(|progress| progress.halted = Some(error.to_string()));
-                    return;
-                }
+        }
+        if !self.is_due() {
+            return Turn::Idle;
+        }
+        match self.make_block() {
+            Ok(()) => {
+                self.stages.update(|progress| progress.fault = None);
+                Turn::Worked
+            }
+            Err(EngineError::Shard(ShardError::Closed)) => Turn::Over,
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, "a block can't be made now and is tried again");
+                self.stages.update(|progress| progress.fault = Some(error.to_string()));
+                Turn::Failed
+            }
+            Err(error) => {
+                tracing::error!(%error, "no more blocks are made");
+                self.stages.update(|progress| progress.halted = Some(error.to_string()));
+                Turn::Over
             }
         }
     }
@@ -109,27 +127,31 @@ impl Pipeline {
     }
 
     /// Whether enough waits for a block, or waits long enough, or one was asked for, or one was begun before a crash.
-    fn is_due(&self, waiting_since: &mut Option<Instant>) -> bool {
+    fn is_due(&mut self) -> bool {
         let number = self.next_number();
-        if self.stages.progress().stopping {
-            return false;
-        }
         metrics::gauge!("arterial_unsealed_records")
             .set(f64::from(u32::try_from(self.shards.unsealed_records()).unwrap_or(u32::MAX)));
-        if self.shards.newest_sealed() >= number || self.stages.progress().wanted >= number {
-            *waiting_since = None;
-            return true;
-        }
-        if !self.shards.has_unsealed() {
-            *waiting_since = None;
-            return false;
-        }
-        let waits = waiting_since.get_or_insert_with(Instant::now).elapsed() >= self.block_interval;
-        let due = waits || self.shards.unsealed_records() >= self.block_records;
-        if due {
-            *waiting_since = None;
+        let wanted = self.stages.progress().wanted >= number;
+        let due = self.shards.newest_sealed() >= number
+            || wanted
+            || (self.shards.has_unsealed() && (self.has_enough() || self.has_waited()));
+        if due || !self.shards.has_unsealed() {
+            self.waiting_since_ms = None;
         }
         due
+    }
+
+    fn has_enough(&self) -> bool {
+        self.shards.unsealed_records() >= self.block_records
+    }
+
+    /// Whether something has waited for the interval.
+    fn has_waited(&mut self) -> bool {
+        let now = self.clock.now_ms();
+        // A clock that was set back makes nothing wait longer than it has to.
+        let since = self.waiting_since_ms.map_or(now, |since| since.min(now));
+        self.waiting_since_ms = Some(since);
+        u128::from(now - since) >= self.block_interval.as_millis()
     }
 
     /// Every shard's batch, durable in its log.
@@ -143,14 +165,14 @@ impl Pipeline {
     fn apply(&mut self, sealed: Sealed) -> Result<Applied, EngineError> {
         let Sealed { number, batches } = sealed;
         let (accounts, states) = (&mut self.accounts, &self.states);
-        let states: Vec<ShardState> = self.pool.install(|| {
-            accounts
-                .par_iter_mut()
-                .zip(states)
-                .zip(&batches)
-                .map(|((accounts, before), sealed)| apply_batch(accounts, before, sealed))
-                .collect::<Result<_, EngineError>>()
-        })?;
+        let apply = |((accounts, before), sealed)| apply_batch(accounts, before, sealed);
+        let states = match &self.pool {
+            Some(pool) => pool.install(|| {
+                let shards = accounts.par_iter_mut().zip(states).zip(&batches);
+                shards.map(apply).collect::<Result<Vec<ShardState>, EngineError>>()
+            }),
+            None => accounts.iter_mut().zip(states).zip(&batches).map(apply).collect(),
+        }?;
         let leaves =
             |states: &[ShardState]| states.iter().map(|state| state.leaf).collect::<Vec<ShardLeaf>>();
         let witness =
@@ -160,7 +182,8 @@ impl Pipeline {
 
     fn prove(&self, applied: Applied) -> Result<Proven, EngineError> {
         let begun = Instant::now();
-        let block = self.pool.install(|| self.prover.prove(&applied.witness))?;
+        let prove = || self.prover.prove(&applied.witness);
+        let block = self.pool.as_ref().map_or_else(prove, |pool| pool.install(prove))?;
         let took = begun.elapsed();
         metrics::histogram!("arterial_prove_seconds").record(took);
         Ok(Proven { block, states: applied.states, took })

@@ -9,7 +9,7 @@ use arterial_rollup::{
     accounts::{AccountsFile, Opening, TreeRoot},
     proof::VerificationKey,
 };
-use arterial_shards::{Located, SealedRecord, Shards};
+use arterial_shards::{Located, SealedBatch, SealedRecord, Shards};
 use arterial_storage::Cache;
 use std::sync::Arc;
 
@@ -66,11 +66,11 @@ impl Receipts {
             }
             progress.stage_of(found.number)
         };
-        self.assemble(found, stage)
+        self.assemble(*found, stage)
     }
 
     fn assemble(&self, found: SealedRecord, stage: Stage) -> Result<Receipt, EngineError> {
-        let SealedRecord { record, tag, credential, shard, slot, number } = found;
+        let SealedRecord { record, evidence, credential, shard, slot, number } = found;
         let at = shard.0 as usize;
         let inconsistent = |what: &str| EngineError::Inconsistent {
             what: format!("block {number}, shard {shard}, slot {slot}: {what}"),
@@ -79,7 +79,11 @@ impl Receipts {
         let state = after.stored.shards.get(at).ok_or_else(|| inconsistent("the block has no such shard"))?;
         let Opening { account, path } = self.accounts[at].open_at(&state.accounts, slot)?;
         let account = account.ok_or_else(|| inconsistent("the accounts have no such account"))?;
-        let batch = self.shards.batch(shard, number)?.batch;
+        let SealedBatch { batch, data } = self.shards.batch(shard, number)?;
+        // A changed batch would give a receipt that verifies nowhere.
+        if data != Some(state.leaf.data) {
+            return Err(inconsistent("the batch is not the one that the block was made of"));
+        }
         let run = batch.find(slot).ok_or_else(|| inconsistent("the batch does not touch the account"))?;
         let link = record.link();
         let place = run
@@ -98,7 +102,7 @@ impl Receipts {
             number,
             record,
             credential,
-            evidence: tag.into(),
+            evidence,
             slot,
             head_before: moving.head,
             later: later.to_vec(),

@@ -1,6 +1,9 @@
 //! From disk to the base chain: posting blocks in order and following them until they are final.
 
-use crate::{error::EngineError, stages::Stages};
+use crate::{
+    error::EngineError,
+    stages::{Stages, Turn},
+};
 use arterial_protocol::BlockNumber;
 use arterial_rollup::{
     BlockStore,
@@ -25,30 +28,32 @@ pub(crate) struct Settler {
 }
 
 impl Settler {
-    /// Settles until the engine stops. An error is shown in the state and tried again: a chain that can't be
-    /// reached, or that takes no block, stops neither ingest nor proving.
+    /// Settles until the engine stops.
     pub(crate) fn run(self) {
-        loop {
-            let goes_on = match self.step() {
-                Ok(()) => {
-                    self.stages.progress().chain_fault = None;
-                    self.stages.back_off(ASK_EVERY)
-                }
-                Err(error) => {
-                    tracing::error!(%error, "settling does not get on");
-                    self.stages.update(|progress| progress.chain_fault = Some(error.to_string()));
-                    self.stages.back_off(RETRY_AFTER)
-                }
-            };
-            if !goes_on {
-                return;
-            }
-        }
+        while match self.step() {
+            Turn::Worked | Turn::Idle => self.stages.back_off(ASK_EVERY),
+            Turn::Failed => self.stages.back_off(RETRY_AFTER),
+            Turn::Over => false,
+        } {}
     }
 
-    fn step(&self) -> Result<(), EngineError> {
-        self.observe()?;
-        self.post()
+    /// Asks the chain and posts what it lacks. An error is shown in the state and tried again: a chain that can't be
+    /// reached, or that takes no block, stops neither ingest nor proving.
+    pub(crate) fn step(&self) -> Turn {
+        if self.stages.progress().stopping {
+            return Turn::Over;
+        }
+        match self.observe().and_then(|()| self.post()) {
+            Ok(()) => {
+                self.stages.progress().chain_fault = None;
+                Turn::Worked
+            }
+            Err(error) => {
+                tracing::error!(%error, "settling does not get on");
+                self.stages.update(|progress| progress.chain_fault = Some(error.to_string()));
+                Turn::Failed
+            }
+        }
     }
 
     /// Takes over what the chain says: blocks that came, blocks that a reorganisation took away, finality.

@@ -49,6 +49,19 @@ impl Progress {
     }
 }
 
+/// How a turn of the block pipeline or of the settler went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Turn {
+    /// Something was done; there may be more.
+    Worked,
+    /// There was nothing to do.
+    Idle,
+    /// It did not get on, and may if it is tried again.
+    Failed,
+    /// There is no next turn.
+    Over,
+}
+
 #[derive(Debug)]
 pub(crate) struct Stages {
     progress: Mutex<Progress>,

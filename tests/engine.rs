@@ -4,8 +4,8 @@
 mod common;
 
 use arterial::{
-    At, BlockNumber, DeviceId, Engine, EngineError, Enrolment, Receipt, ShardError, Stage, StateRoot, Tag,
-    Write,
+    At, BlockNumber, DeviceId, Engine, EngineError, Enrolment, Lane, Receipt, ShardError, Stage, StateRoot,
+    Tag, Write,
 };
 use common::{Device, builder};
 use std::{fs, time::Duration};
@@ -59,7 +59,7 @@ fn a_mac_device_has_a_receipt_without_third_party_authorship() {
     let device = DeviceId::from_label("pump 7");
     engine.enroll(Enrolment::mac(device, [5; 32])).unwrap();
     let write = Write { device, seq: 0, observed_at_ms: 1, kind: 2, payload: b"2.5 ml/h" };
-    engine.submit(&write, Tag::mac(&[5; 32], &write)).unwrap().wait().unwrap();
+    engine.submit(Lane::Routine, &write, Tag::mac(&[5; 32], &write)).unwrap().wait().unwrap();
     let number = engine.flush(Stage::Posted).unwrap();
     let verified = engine
         .receipt(device, 0)

@@ -1,6 +1,9 @@
 //! What the command line takes.
 
-use arterial::protocol::{FieldElement, ShardCount, StateRoot, limits::SHARDS_MAX};
+use arterial::protocol::{
+    FieldElement, ShardCount, StateRoot,
+    limits::{BUNDLE_WRITES_MAX, RECORD_BYTES_MAX, SHARDS_MAX},
+};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
 use std::{path::PathBuf, str::FromStr};
 
@@ -36,6 +39,9 @@ pub(crate) enum Command {
     /// Show what a run's directory holds, and whether every file of it is whole
     #[command(after_long_help = INSPECT_HELP, after_help = INSPECT_HELP)]
     Inspect(InspectArgs),
+    /// Measure, beside what the machine could do at best
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Write a block's proof and its verifying key as snarkjs reads them
     #[command(after_long_help = EXPORT_HELP, after_help = EXPORT_HELP)]
     ExportProof(ExportArgs),
@@ -86,6 +92,23 @@ Examples:
 Exit codes:
   0    everything is whole
   1    a file is damaged or missing, and is named; or DIR can't be read
+  2    the command line is wrong";
+
+const INGEST_HELP: &str = "\
+Submits made-up writes as fast as they become durable, or with --rate at a given rate whatever the answers do. Latency
+is from when a write was due until it is known to be durable, so that a stall counts for every write that it held up.
+Nothing is proven; what is durable is sealed into batches behind the log, and with --commit moves the accounts, too.
+Ed25519 writes are signed before the clock starts, all others while it runs. After the run the machine's own limits are
+measured: the same bytes in commits of the same size by nothing but pwrite and fdatasync, and BLAKE3 of such records.
+
+Examples:
+  arterial bench ingest
+  arterial bench ingest --auth bundle --bundle 1024 --seconds 60
+  arterial bench ingest --auth mac --rate 250000 --json
+
+Exit codes:
+  0    measured
+  1    it failed; stderr says why
   2    the command line is wrong";
 
 const EXPORT_HELP: &str = "\
@@ -200,6 +223,71 @@ pub(crate) struct ExportArgs {
     /// Where the three files go; made if it is missing
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum BenchCommand {
+    /// How many writes a second become durable, and how soon
+    #[command(after_long_help = INGEST_HELP, after_help = INGEST_HELP)]
+    Ingest(IngestArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct IngestArgs {
+    /// How devices authenticate their writes
+    #[arg(long, value_enum, default_value_t = BenchAuth::Mac)]
+    pub(crate) auth: BenchAuth,
+    /// Bytes of a canonical record: a multiple of 64 from 128 to 65,536
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = record_bytes)]
+    pub(crate) record_bytes: usize,
+    /// Shards, a power of two
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = shards)]
+    pub(crate) shards: u32,
+    /// Threads that submit
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub(crate) writers: usize,
+    /// Devices, spread over the writers
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(crate) devices: usize,
+    /// Writes of a bundle
+    #[arg(long, value_name = "N", default_value_t = 1024,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=BUNDLE_WRITES_MAX as u64))]
+    pub(crate) bundle: usize,
+    /// How long to measure, after a second that is not
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
+    pub(crate) seconds: u64,
+    /// Writes a second that are due; without it, as many as become durable
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..=100_000_000))]
+    pub(crate) rate: Option<u64>,
+    /// Move the accounts behind the log, as a running deployment does
+    #[arg(long)]
+    pub(crate) commit: bool,
+    /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The result as one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How the devices of a bench authenticate their writes.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BenchAuth {
+    /// Not at all: the host vouches for them.
+    None,
+    /// Each device shares a MAC key with the sequencer.
+    Mac,
+    /// Each device signs each write.
+    Ed25519,
+    /// A gateway signs once for many writes.
+    Bundle,
+}
+
+fn record_bytes(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|bytes: &usize| (128..=RECORD_BYTES_MAX).contains(bytes) && bytes.is_multiple_of(64))
+        .ok_or_else(|| format!("expected a multiple of 64 from 128 to {RECORD_BYTES_MAX}"))
 }
 
 /// How devices authenticate their writes.

@@ -1,6 +1,7 @@
 //! The `arterial` command; `arterial --help` says what it does.
 
 mod args;
+mod bench;
 mod error;
 mod export;
 mod input;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         }
         Command::Verify(args) => verify::verify(args).map(success_if),
         Command::Inspect(args) => inspect::inspect(args).map(success_if),
+        Command::Bench(command) => bench::bench(command).map(|()| ExitCode::SUCCESS),
         Command::ExportProof(args) => export::export(args).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

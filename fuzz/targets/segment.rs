@@ -21,7 +21,7 @@ static SAMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     shards.enrol(&[Enrolment { subject_key: Some([9; 32]), ..Enrolment::mac(device, key) }]);
     for seq in 0..3 {
         let write = Write { device, seq, observed_at_ms: 1_700_000_000_000, kind: 1, payload: b"98 bpm" };
-        shards.submit(&write, Tag::mac(&key, &write)).expect("valid").wait().expect("durable");
+        shards.submit(Lane::Routine, &write, Tag::mac(&key, &write)).expect("valid").wait().expect("durable");
     }
     shards.seal(BlockNumber(1)).expect("sealed");
     drop(shards);

@@ -7,7 +7,7 @@ use arterial_protocol::{
 use arterial_rollup::{
     ProvenBlock,
     circuit::{BlockWitness, BrokenRule},
-    proof::{KeyPair, ProofError, Prover, SnarkjsFiles, VerificationKey, circuit_digest},
+    proof::{BlockProver as _, KeyPair, ProofError, Prover, SnarkjsFiles, VerificationKey, circuit_digest},
 };
 use arterial_storage::FileStorage;
 use proptest::prelude::*;

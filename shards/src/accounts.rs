@@ -1,125 +1,177 @@
-//! What a shard knows of its devices while it takes writes.
+//! What a shard's writer knows of its accounts: what comes next, and what is in no block yet.
 
-use crate::{keys::DeviceKeys, log::LogPosition, sealed::Sealing};
-use arterial_protocol::{
-    AccountRun, Batch, BatchError, BlockNumber, Credential, DeviceId, Link, ShardId, limits::RUN_RECORDS_MAX,
+use crate::{
+    checkpoint::Checkpoint,
+    log::LogPosition,
+    sealing::{Cut, Touch},
 };
-use std::collections::{BTreeSet, HashMap, VecDeque};
-
-/// A device, for those who submit and those who read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Device {
-    pub(crate) id: DeviceId,
-    pub(crate) credential: Credential,
-    /// `None` once they were destroyed.
-    pub(crate) keys: Option<DeviceKeys>,
-    /// The newest sealed block that touched the account, 0 before the first.
-    pub(crate) last_block: u64,
-}
-
-/// The devices of a shard by identifier and by slot.
-#[derive(Debug, Default)]
-pub(crate) struct Directory {
-    slots: HashMap<DeviceId, u32>,
-    devices: Vec<Device>,
-}
-
-impl Directory {
-    pub(crate) fn slot(&self, device: DeviceId) -> Option<u32> {
-        self.slots.get(&device).copied()
-    }
-
-    pub(crate) fn device(&self, slot: u32) -> &Device {
-        &self.devices[slot as usize]
-    }
-
-    pub(crate) fn device_mut(&mut self, slot: u32) -> &mut Device {
-        &mut self.devices[slot as usize]
-    }
-
-    pub(crate) fn devices(&self) -> &[Device] {
-        &self.devices
-    }
-
-    /// The slot that the next device gets.
-    #[expect(clippy::cast_possible_truncation, reason = "a shard has at most SLOTS_END slots")]
-    pub(crate) fn next_slot(&self) -> u32 {
-        self.devices.len() as u32
-    }
-
-    pub(crate) fn add(&mut self, device: Device) {
-        self.slots.insert(device.id, self.next_slot());
-        self.devices.push(device);
-    }
-}
+use arterial_protocol::{BlockNumber, Link, limits::RUN_RECORDS_MAX};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 /// A record that waits for its block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unsealed {
     pub(crate) link: Link,
     pub(crate) position: LogPosition,
+    /// Its account, as an index into the touched ones.
+    pub(crate) touch: u32,
+    /// The account's record before it in the same block, or [`NONE`].
+    previous: u32,
 }
 
-#[derive(Debug, Default)]
+const NONE: u32 = u32::MAX;
+
+/// What is kept of an account through restarts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct AccountState {
+    /// The lowest `seq` that it takes.
+    pub(crate) next_seq: u32,
+    /// The newest block that touches it, 0 before the first.
+    pub(crate) block: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
 struct Account {
-    next_seq: u32,
-    enrolled_unsealed: bool,
-    unsealed: VecDeque<Unsealed>,
+    state: AccountState,
+    /// Where it stands among the accounts that the block touches.
+    touch: u32,
 }
 
-/// What is not in a block yet, and what comes next: moved by the writer alone, and by replay in the same way.
-#[derive(Debug, Default)]
+/// Moved by the writer alone, and by replay in the same way.
+#[derive(Debug)]
 pub(crate) struct Accounts {
     accounts: Vec<Account>,
-    /// Slots with anything unsealed.
-    touched: BTreeSet<u32>,
-    unsealed_records: usize,
-    /// The newest sealed block; 0 before the first.
+    /// The newest block that is sealed.
     sealed: u64,
+    /// What goes into the block after it, if that is decided.
+    cut: Option<Arc<Cut>>,
+    /// What goes into the block that is open.
+    open: Cut,
+    /// What is over the cap of its account and goes into a later block.
+    over: BTreeMap<u32, VecDeque<(Link, LogPosition)>>,
+    over_records: usize,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self::restore(Vec::new(), BlockNumber::GENESIS)
+    }
 }
 
 impl Accounts {
+    /// The accounts as they were when a block was cut.
+    pub(crate) fn restore(states: Vec<AccountState>, sealed: BlockNumber) -> Self {
+        Self {
+            accounts: states.into_iter().map(|state| Account { state, touch: NONE }).collect(),
+            sealed: sealed.0,
+            cut: None,
+            open: Cut::new(sealed.next()),
+            over: BTreeMap::new(),
+            over_records: 0,
+        }
+    }
+
+    /// What a restart needs of every account, in order of the slots.
+    pub(crate) fn states(&self) -> Vec<AccountState> {
+        self.accounts.iter().map(|account| account.state).collect()
+    }
+
+    /// What is over the caps, in an order in which it can be accepted again.
+    pub(crate) fn over(&self) -> impl Iterator<Item = (u32, &(Link, LogPosition))> {
+        self.over.iter().flat_map(|(slot, records)| records.iter().map(move |record| (*slot, record)))
+    }
+
     pub(crate) fn enrol(&mut self) {
         #[expect(clippy::cast_possible_truncation, reason = "a shard has at most SLOTS_END slots")]
-        self.touched.insert(self.accounts.len() as u32);
-        self.accounts.push(Account { enrolled_unsealed: true, ..Account::default() });
+        let slot = self.accounts.len() as u32;
+        self.accounts.push(Account::default());
+        self.touch(slot, true);
     }
 
     /// The lowest `seq` that the account at `slot` takes.
     pub(crate) fn next_seq(&self, slot: u32) -> u32 {
-        self.accounts[slot as usize].next_seq
+        self.accounts[slot as usize].state.next_seq
     }
 
-    pub(crate) fn accept(&mut self, slot: u32, unsealed: Unsealed) {
+    pub(crate) fn accept(&mut self, slot: u32, link: Link, position: LogPosition) {
+        let state = &mut self.accounts[slot as usize].state;
+        assert!(link.seq >= state.next_seq, "a record was checked before it was accepted");
+        state.next_seq = link.seq + 1;
+        self.place(slot, link, position);
+    }
+
+    /// Puts a record into the open block, or behind it.
+    pub(crate) fn place(&mut self, slot: u32, link: Link, position: LogPosition) {
+        let touch = self.touch(slot, false);
+        let touched = &mut self.open.touched[touch as usize];
+        if touched.records as usize == RUN_RECORDS_MAX {
+            self.over.entry(slot).or_default().push_back((link, position));
+            self.over_records += 1;
+            return;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "the backlog is bounded")]
+        let at = self.open.records.len() as u32;
+        let previous = std::mem::replace(&mut touched.last, at);
+        touched.records += 1;
+        self.open.records.push(Unsealed { link, position, touch, previous });
+    }
+
+    /// The account's index among those that the open block touches.
+    fn touch(&mut self, slot: u32, enrolled: bool) -> u32 {
         let account = &mut self.accounts[slot as usize];
-        assert!(unsealed.link.seq >= account.next_seq, "a record was checked before it was accepted");
-        account.next_seq = unsealed.link.seq + 1;
-        account.unsealed.push_back(unsealed);
-        self.touched.insert(slot);
-        self.unsealed_records += 1;
+        let open = self.open.number.0;
+        if account.state.block != open {
+            #[expect(clippy::cast_possible_truncation, reason = "a shard has at most SLOTS_END slots")]
+            let touch = self.open.touched.len() as u32;
+            let previous_block = std::mem::replace(&mut account.state.block, open);
+            let previous_touch = std::mem::replace(&mut account.touch, touch);
+            self.open.touched.push(Touch {
+                slot,
+                enrolled,
+                previous_block,
+                previous_touch,
+                records: 0,
+                last: NONE,
+            });
+        }
+        account.touch
     }
 
-    /// An accepted record that waits for its block.
-    pub(crate) fn find_unsealed(&self, slot: u32, seq: u32) -> Option<Unsealed> {
-        let unsealed = &self.accounts[slot as usize].unsealed;
-        let at = unsealed.binary_search_by_key(&seq, |unsealed| unsealed.link.seq).ok()?;
-        unsealed.get(at).copied()
+    /// Decides what goes into the next block: of each account its enrolment and its first records up to the cap.
+    ///
+    /// A function of the log alone, so that a replay decides alike.
+    pub(crate) fn cut(&mut self, checkpoint: Option<Checkpoint>) -> Arc<Cut> {
+        assert!(self.cut.is_none(), "a block is sealed before the next is cut");
+        let next = Cut::new(self.open.number.next());
+        self.open.checkpoint = checkpoint;
+        let cut = Arc::new(std::mem::replace(&mut self.open, next));
+        self.cut = Some(Arc::clone(&cut));
+        self.over_records = 0;
+        for (slot, mut records) in std::mem::take(&mut self.over) {
+            let rest = records.split_off(records.len().min(RUN_RECORDS_MAX));
+            for (link, position) in records {
+                self.place(slot, link, position);
+            }
+            if !rest.is_empty() {
+                self.over_records += rest.len();
+                self.over.insert(slot, rest);
+            }
+        }
+        cut
     }
 
-    pub(crate) const fn unsealed_records(&self) -> usize {
-        self.unsealed_records
+    /// What goes into the block after the newest sealed one, if that is decided.
+    pub(crate) const fn pending(&self) -> Option<&Arc<Cut>> {
+        self.cut.as_ref()
     }
 
-    /// Whether there is anything to put into a block.
-    pub(crate) fn has_unsealed(&self) -> bool {
-        !self.touched.is_empty()
-    }
-
-    /// How many seals it takes until everything that is unsealed now is in a block.
-    pub(crate) fn seals_needed(&self) -> u64 {
-        let of_account =
-            |&slot: &u32| self.accounts[slot as usize].unsealed.len().div_ceil(RUN_RECORDS_MAX).max(1);
-        self.touched.iter().map(of_account).max().unwrap_or(0) as u64
+    /// The block that was cut is sealed.
+    pub(crate) fn seal(&mut self) {
+        assert!(self.cut.take().is_some(), "a block is cut before it is sealed");
+        self.sealed += 1;
     }
 
     /// The newest block that this shard sealed.
@@ -127,39 +179,76 @@ impl Accounts {
         BlockNumber(self.sealed)
     }
 
-    /// What the next block takes: of each account its enrolment and its first records up to the cap.
-    ///
-    /// A function of the log alone, so that a replay makes the same batch.
-    pub(crate) fn sealing(&self, shard: ShardId, directory: &Directory) -> Result<Sealing, BatchError> {
-        let mut batch = Batch::new(shard, self.sealed().next());
-        let (mut previous_blocks, mut positions) = (Vec::with_capacity(self.touched.len()), Vec::new());
-        let mut links = Vec::with_capacity(RUN_RECORDS_MAX);
-        for &slot in &self.touched {
-            let (account, device) = (&self.accounts[slot as usize], directory.device(slot));
-            links.clear();
-            for unsealed in account.unsealed.iter().take(RUN_RECORDS_MAX) {
-                links.push(unsealed.link);
-                positions.push(unsealed.position);
-            }
-            let enrolment = account.enrolled_unsealed.then(|| device.credential.identity(device.id));
-            batch.push(AccountRun { slot, enrolment, links: &links })?;
-            previous_blocks.push(device.last_block);
+    /// An accepted record that is in no sealed block.
+    pub(crate) fn find_unsealed(&self, slot: u32, seq: u32) -> Option<(Link, LogPosition)> {
+        if let Some(over) = self.over.get(&slot)
+            && let Ok(at) = over.binary_search_by_key(&seq, |(link, _)| link.seq)
+        {
+            return over.get(at).copied();
         }
-        Ok(Sealing { batch, previous_blocks, positions })
+        let account = self.accounts.get(slot as usize)?;
+        if account.state.block == self.open.number.0
+            && let found @ Some(_) = self.open.find(account.touch, seq)
+        {
+            return found;
+        }
+        let (cut, touch) = self.touch_in_cut(slot)?;
+        cut.find(touch, seq)
     }
 
-    /// Takes out what [`Accounts::sealing`] put into the block.
-    pub(crate) fn seal(&mut self, directory: &mut Directory) {
-        self.sealed += 1;
-        let Self { accounts, touched, unsealed_records, sealed } = self;
-        touched.retain(|&slot| {
-            let account = &mut accounts[slot as usize];
-            let taken = account.unsealed.len().min(RUN_RECORDS_MAX);
-            account.unsealed.drain(..taken);
-            account.enrolled_unsealed = false;
-            directory.device_mut(slot).last_block = *sealed;
-            *unsealed_records -= taken;
-            !account.unsealed.is_empty()
-        });
+    /// The newest sealed block that touches an account, 0 if none does.
+    pub(crate) fn last_sealed(&self, slot: u32) -> u64 {
+        if let Some((cut, touch)) = self.touch_in_cut(slot) {
+            return cut.touched[touch as usize].previous_block;
+        }
+        self.newest_before_open(slot).map_or(0, |(block, _)| block)
+    }
+
+    /// The newest block before the open one that touches an account, and where the account stands in it.
+    fn newest_before_open(&self, slot: u32) -> Option<(u64, u32)> {
+        let account = self.accounts.get(slot as usize)?;
+        if account.state.block != self.open.number.0 {
+            return Some((account.state.block, account.touch));
+        }
+        let touched = &self.open.touched[account.touch as usize];
+        Some((touched.previous_block, touched.previous_touch))
+    }
+
+    fn touch_in_cut(&self, slot: u32) -> Option<(&Cut, u32)> {
+        let cut = self.cut.as_ref()?;
+        let (block, touch) = self.newest_before_open(slot)?;
+        (block == cut.number.0).then_some((cut, touch))
+    }
+
+    pub(crate) fn unsealed_records(&self) -> usize {
+        let cut = self.cut.as_ref().map_or(0, |cut| cut.records.len());
+        cut + self.open.records.len() + self.over_records
+    }
+
+    /// Whether there is anything to put into a block.
+    pub(crate) fn has_unsealed(&self) -> bool {
+        self.cut.is_some() || !self.open.touched.is_empty()
+    }
+
+    /// How many seals it takes until everything that is unsealed now is in a block.
+    pub(crate) fn seals_needed(&self) -> u64 {
+        let over = self.over.values().map(|records| records.len().div_ceil(RUN_RECORDS_MAX)).max();
+        let open = usize::from(!self.open.touched.is_empty());
+        (usize::from(self.cut.is_some()) + open + over.unwrap_or(0)) as u64
+    }
+}
+
+impl Cut {
+    /// A record of an account, looking back from its last.
+    fn find(&self, touch: u32, seq: u32) -> Option<(Link, LogPosition)> {
+        let mut at = self.touched.get(touch as usize)?.last;
+        // At most RUN_RECORDS_MAX steps.
+        while let Some(record) = self.records.get(at as usize) {
+            if record.link.seq <= seq {
+                return (record.link.seq == seq).then_some((record.link, record.position));
+            }
+            at = record.previous;
+        }
+        None
     }
 }

@@ -2,8 +2,10 @@
 
 use crate::{
     error::ShardError,
-    limits::{QUEUE_WRITES_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN},
-    shard::Paths,
+    limits::{
+        LANE_WRITES_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, backlog_records_max,
+    },
+    shard::{Paths, Setup},
 };
 use arterial_protocol::{Domain, ShardCount, ShardId};
 use std::path::PathBuf;
@@ -19,16 +21,16 @@ pub struct ShardsConfig {
     pub shards: ShardCount,
     /// Bytes of a log segment; fixed once a log exists.
     pub segment_bytes: u64,
-    /// Writes that wait in one shard's queue at most.
-    pub queue_writes_max: usize,
+    /// Writes that wait in one lane of a shard at most.
+    pub lane_writes_max: usize,
 }
 
 impl ShardsConfig {
     /// The default sizes.
     #[must_use]
     pub const fn new(dir: PathBuf, domain: Domain, shards: ShardCount) -> Self {
-        let (segment_bytes, queue_writes_max) = (SEGMENT_BYTES_DEFAULT, QUEUE_WRITES_DEFAULT);
-        Self { dir, domain, shards, segment_bytes, queue_writes_max }
+        let (segment_bytes, lane_writes_max) = (SEGMENT_BYTES_DEFAULT, LANE_WRITES_DEFAULT);
+        Self { dir, domain, shards, segment_bytes, lane_writes_max }
     }
 
     pub(crate) fn paths(&self, shard: ShardId) -> Paths {
@@ -36,8 +38,15 @@ impl ShardsConfig {
         Paths {
             log: dir.join("log"),
             batches: dir.join("batches"),
+            checkpoint: dir.join("checkpoint"),
             keys: self.dir.join("keys").join(format!("{:04}.keys", shard.0)),
         }
+    }
+
+    pub(crate) const fn setup(&self, id: ShardId, has_threads: bool) -> Setup {
+        let Self { domain, segment_bytes, lane_writes_max, .. } = *self;
+        let backlog_records_max = backlog_records_max(self.shards.get());
+        Setup { domain, id, segment_bytes, lane_writes_max, backlog_records_max, has_threads }
     }
 
     pub(crate) fn check(&self) -> Result<(), ShardError> {
@@ -49,9 +58,9 @@ impl ShardsConfig {
                 got: self.segment_bytes.to_string(),
             });
         }
-        if self.queue_writes_max == 0 {
+        if self.lane_writes_max == 0 {
             let (expected, got) = ("at least 1".into(), "0".into());
-            return Err(ShardError::Config { what: "queue_writes_max", expected, got });
+            return Err(ShardError::Config { what: "lane_writes_max", expected, got });
         }
         Ok(())
     }

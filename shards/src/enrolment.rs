@@ -10,6 +10,9 @@ pub enum DeviceKey {
     Ed25519([u8; 32]),
     /// A secret that the device and the sequencer share. There is no third-party authorship with it.
     Mac([u8; 32]),
+    /// Nothing: the embedding node has made sure of the device in another way, over mutual TLS say, and vouches for what
+    /// it submits in the device's name. Nobody can check that afterwards, and receipts say so.
+    Host,
 }
 
 impl DeviceKey {
@@ -17,6 +20,7 @@ impl DeviceKey {
         match self {
             Self::Ed25519(public_key) => Credential::Ed25519(*public_key),
             Self::Mac(key) => Credential::of_mac_key(key),
+            Self::Host => Credential::Host,
         }
     }
 }
@@ -43,6 +47,12 @@ impl Enrolment {
     #[must_use]
     pub const fn mac(device: DeviceId, key: [u8; 32]) -> Self {
         Self { device, key: DeviceKey::Mac(key), subject_key: None }
+    }
+
+    /// A device that the embedding node vouches for, with a random subject key.
+    #[must_use]
+    pub const fn host(device: DeviceId) -> Self {
+        Self { device, key: DeviceKey::Host, subject_key: None }
     }
 }
 

@@ -1,7 +1,9 @@
 //! What can go wrong on the write side, grouped by blame.
 
 use crate::log::LogPosition;
-use arterial_protocol::{BatchError, BlockNumber, DeviceId, Digest, RecordError, ShardId, WriteError};
+use arterial_protocol::{
+    BatchError, BlockNumber, DeviceId, Digest, RecordError, ShardId, WriteError, limits::BUNDLE_WRITES_MAX,
+};
 use std::{io, path::PathBuf, sync::Arc};
 
 /// Why a write was not accepted, or not acknowledged.
@@ -9,7 +11,7 @@ use std::{io, path::PathBuf, sync::Arc};
 #[non_exhaustive]
 pub enum SubmitError {
     // The caller's misuse.
-    /// The shard's queue is full; only `try_submit` says so.
+    /// The shard's lane is full; only `try_submit` says so.
     #[error("the queue of shard {shard} is full: try again, or use `submit`, which waits")]
     Busy {
         /// The shard.
@@ -23,6 +25,20 @@ pub enum SubmitError {
     /// A field is out of range.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// A bundle of no size.
+    #[error("a bundle of {got} writes: expected 1 to {BUNDLE_WRITES_MAX}")]
+    BundleSize {
+        /// Writes given.
+        got: usize,
+    },
+    /// The signature is not the gateway's over these writes. Nobody knows which of them is to blame, so none is taken.
+    #[error(
+        "the bundle's signature is not the gateway's over these {writes} writes: none of them is accepted"
+    )]
+    BundleSignature {
+        /// Writes given.
+        writes: usize,
+    },
     /// The device is not enrolled.
     #[error("device {device} is not enrolled: enrol it first")]
     UnknownDevice {

@@ -1,14 +1,20 @@
 //! Looking at a deployment's write side without touching it.
 
 use crate::{
+    checkpoint::Checkpoint,
     config::ShardsConfig,
+    directory::Device,
     error::{IoContext, ShardError},
     keys,
-    log::{Damage, Ending, Frame, LogPosition, Place, SegmentId, base_of, list, missing_before},
+    log::{
+        CUT_FRAME_BYTES, Damage, Ending, Frame, LogPosition, Place, SegmentId, base_of, list_begun,
+        missing_before,
+    },
+    replay::Replay,
     sealed::SealedBatches,
-    shard::{Paths, Replay},
+    shard::Paths,
 };
-use arterial_protocol::{BlockNumber, DataDigest, DeviceId, Domain, ShardId};
+use arterial_protocol::{BlockNumber, DataDigest, Domain, ShardId};
 use arterial_storage::Storage;
 use std::{
     path::{Path, PathBuf},
@@ -26,6 +32,8 @@ pub struct ShardReport {
     pub batches: Vec<FileReport>,
     /// Its key file.
     pub keys: FileReport,
+    /// Its checkpoint, if it has one.
+    pub checkpoint: Option<FileReport>,
     /// Devices enrolled, up to the log's first fault.
     pub devices: usize,
     /// Records in the log.
@@ -70,7 +78,12 @@ impl ShardReport {
     /// Every fault found, with its file.
     pub fn faults(&self) -> impl Iterator<Item = (&Path, &str)> {
         let segments = self.segments.iter().map(|segment| (&segment.path, &segment.fault));
-        let files = self.batches.iter().chain([&self.keys]).map(|file| (&file.path, &file.fault));
+        let files = self
+            .batches
+            .iter()
+            .chain([&self.keys])
+            .chain(&self.checkpoint)
+            .map(|file| (&file.path, &file.fault));
         segments.chain(files).filter_map(|(path, fault)| Some((path.as_path(), fault.as_deref()?)))
     }
 }
@@ -106,17 +119,23 @@ fn inspect_shard(
     config: &ShardsConfig,
     shard: ShardId,
 ) -> Result<ShardReport, ShardError> {
-    let Paths { log: log_dir, batches: batches_dir, keys: keys_path } = config.paths(shard);
+    let Paths { log: log_dir, batches: batches_dir, keys: keys_path, checkpoint: checkpoint_path } =
+        config.paths(shard);
     let id = SegmentId { domain: config.domain, shard, segment_bytes: config.segment_bytes };
+    let checkpoint = Checkpoint::read(&**storage, &checkpoint_path, &id);
     let mut log = LogInspection::default();
+    if let Ok(Some(checkpoint)) = &checkpoint {
+        log.checkpoint = Some((checkpoint.clone(), false));
+    }
     let segments = log.segments(&**storage, &log_dir, &id)?;
     let files = storage.list(&batches_dir).context("cannot list directory", &batches_dir)?;
     let sealed = SealedBatches::new(Arc::clone(storage), batches_dir, shard);
-    let devices: Vec<DeviceId> = log.replay.directory.devices().iter().map(|device| device.id).collect();
+    let devices = log.replay.directory.devices();
     Ok(ShardReport {
         shard,
         batches: log.batches(&sealed, &files),
-        keys: inspect_keys(&**storage, keys_path, &devices),
+        keys: inspect_keys(&**storage, keys_path, devices),
+        checkpoint: log.checkpoint(checkpoint_path, checkpoint),
         devices: devices.len(),
         records: segments.iter().map(|segment| segment.records).sum(),
         sealed: BlockNumber(log.sealed),
@@ -125,10 +144,24 @@ fn inspect_shard(
     })
 }
 
-fn inspect_keys(storage: &dyn Storage, path: PathBuf, devices: &[DeviceId]) -> FileReport {
-    let bytes = storage.read(&path).context("cannot read key file", &path);
-    let parsed = bytes.and_then(|bytes| keys::parse(&bytes, devices, &path).map(|_| bytes.len() as u64));
-    FileReport::new(path, parsed)
+fn inspect_keys(storage: &dyn Storage, path: PathBuf, devices: &[Device]) -> FileReport {
+    let read = storage.read(&path).context("cannot read key file", &path).and_then(|bytes| {
+        // Behind the devices' entries one can stand whose enrolment a crash prevented.
+        let known = usize::try_from(keys::offset_of(devices.len())).ok().and_then(|end| bytes.get(..end));
+        let entries = keys::parse(known.unwrap_or(&bytes), 0, &path)?;
+        let differs = |at: &usize| {
+            let entry = entries.get(*at).map(|entry| (entry.id, entry.credential));
+            entry != Some((devices[*at].id, devices[*at].credential))
+        };
+        match (0..devices.len()).find(differs) {
+            Some(at) => {
+                let what = "the log has another device there".into();
+                Err(ShardError::Corrupt { path: path.clone(), offset: keys::offset_of(at), what })
+            }
+            None => Ok(bytes.len() as u64),
+        }
+    });
+    FileReport::new(path, read)
 }
 
 /// What is known of a shard's log while its segments are read one after the other.
@@ -137,6 +170,8 @@ struct LogInspection {
     replay: Replay,
     /// A fault was found: what follows can't be replayed.
     faulty: bool,
+    /// The shard's checkpoint, and whether the log makes it.
+    checkpoint: Option<(Checkpoint, bool)>,
     /// The newest block sealed, 0 before the first.
     sealed: u64,
     /// The blocks that have a batch, and its digest.
@@ -150,7 +185,7 @@ impl LogInspection {
         dir: &Path,
         id: &SegmentId,
     ) -> Result<Vec<SegmentReport>, ShardError> {
-        let paths = list(storage, dir)?;
+        let paths = list_begun(storage, dir, id)?;
         let count = paths.len();
         let (mut reports, mut expected_base, mut previous_end) = (Vec::with_capacity(count), 0, Some(0));
         for (n, path) in paths.into_iter().enumerate() {
@@ -182,7 +217,7 @@ impl LogInspection {
 
     fn segment(&mut self, id: &SegmentId, path: PathBuf, bytes: &[u8], place: &Place) -> SegmentReport {
         let (mut frames, mut records, mut fault) = (0, 0, None);
-        let examined = id.examine(bytes, place, &mut |position, frame| {
+        let examined = id.examine(bytes, place, 0, &mut |position, frame| {
             frames += 1;
             records += u64::from(matches!(frame, Frame::Record { .. }));
             if let Err(error) = self.frame(id.shard, position, frame) {
@@ -195,7 +230,7 @@ impl LogInspection {
         let torn_bytes = match ending {
             Ending::Clean => 0,
             Ending::Torn { bytes } => bytes,
-            Ending::Unbegun => bytes.len() as u64,
+            Ending::Unbegun => 0,
             Ending::Damaged(Damage { offset, what }) => {
                 self.faulty = true;
                 fault.get_or_insert(format!("byte {offset}: {what}"));
@@ -213,9 +248,30 @@ impl LogInspection {
             }
         }
         if !self.faulty {
+            if let Frame::Cut { number } = *frame
+                && let Some((checkpoint, is_made)) = &mut self.checkpoint
+                && checkpoint.number == number
+            {
+                let end = LogPosition(position.0 + CUT_FRAME_BYTES);
+                *is_made = *checkpoint == Checkpoint::of(&self.replay.accounts, number, end);
+            }
             self.replay.apply(shard, position, frame)?;
         }
         Ok(())
+    }
+
+    /// Whether the checkpoint is whole, and what the log makes of the accounts as well.
+    fn checkpoint(&self, path: PathBuf, read: Result<Option<Checkpoint>, ShardError>) -> Option<FileReport> {
+        let read = match read {
+            Ok(None) => return None,
+            Ok(Some(checkpoint)) => Ok(checkpoint.bytes()),
+            Err(error) => Err(error),
+        };
+        let mut report = FileReport::new(path, read);
+        if matches!(self.checkpoint, Some((_, false))) && !self.faulty {
+            report.fault = Some("the log does not make what it says of the accounts".into());
+        }
+        Some(report)
     }
 
     /// Every sealed batch and its index, and files of batches that can only be there because the log lost their seal.

@@ -1,24 +1,35 @@
 //! The write side of Arterial: a device's write becomes a durable record, and records become batches.
 //!
 //! ```text
-//! submit ─▶ router ─▶ queue ─▶ writer: authenticate ─▶ admit ─▶ log ─ fdatasync ─▶ acknowledge
-//!           by device  one a shard, bounded                       │
-//!                                                          seal ─▶ batch
+//! submit ─▶ route ─▶ inbox ─────▶ writer: check ─▶ hash ─▶ admit ─▶ log ─ fdatasync ─▶ acknowledge
+//!           by       groups, in   in batches  in lanes             │
+//!           device   three lanes                                  cut ─▶ batch ─▶ seal
 //! ```
 //!
-//! [`Shards`] is every shard of a deployment. Writers of different shards share nothing that is written.
+//! A write is laid out as the log's frame by whoever submits it, in its shard's next group, and stays there: the writer
+//! completes it in place, and the group goes to the disk as it is. [`Shards`] is every shard of a deployment. Writers of
+//! different shards share nothing that is written.
 
 mod accounts;
-mod authenticate;
+mod background;
+mod check;
+mod checkpoint;
 mod config;
+mod directory;
 mod enrolment;
 mod error;
+mod group;
+mod hash;
+mod inbox;
 mod inspect;
 mod keys;
+mod lane;
 pub mod limits;
 mod log;
-mod queue;
+mod replay;
+mod route;
 mod sealed;
+mod sealing;
 mod shard;
 mod shards;
 mod ticket;
@@ -28,7 +39,9 @@ pub use config::ShardsConfig;
 pub use enrolment::{DeviceKey, Enrolment};
 pub use error::{EnrolError, ShardError, SubmitError};
 pub use inspect::{FileReport, SegmentReport, ShardReport, check_segment, inspect};
+pub use lane::Lane;
 pub use log::LogPosition;
+pub use route::SignedBundle;
 pub use shard::{Ack, Enrolled, Located, SealedBatch, SealedRecord};
 pub use shards::{ShardStatus, Shards};
-pub use ticket::{Abandoned, Ticket, Tickets};
+pub use ticket::{Ticket, Tickets};

@@ -1,28 +1,56 @@
 //! Bounds of the write side.
 
+use arterial_protocol::limits::{BATCH_RECORDS_MAX, BUNDLE_WRITES_MAX, RECORD_BYTES_MAX};
+
 /// Writes that one group commit takes at most.
-pub const GROUP_WRITES_MAX: usize = 4096;
+pub const GROUP_WRITES_MAX: usize = 8192;
 /// Bytes that one group commit appends at most; a group never crosses a segment.
-pub const GROUP_BYTES_MAX: usize = 4 << 20;
+///
+/// Half of what a disk likes best: a commit of twice as much takes nearly twice as long, and an alarm waits for it.
+pub const GROUP_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a segment, by default and at least.
-pub const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
-/// A segment holds at least one full group.
-pub const SEGMENT_BYTES_MIN: u64 = 2 * GROUP_BYTES_MAX as u64;
+pub const SEGMENT_BYTES_DEFAULT: u64 = 16 << 20;
+/// A segment holds a few full groups at least.
+pub const SEGMENT_BYTES_MIN: u64 = 4 * GROUP_BYTES_MAX as u64;
 /// And is small enough to map and to preallocate quickly.
 pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
-/// Writes waiting in one shard's queue before `try_submit` answers `Busy`.
-pub const QUEUE_WRITES_DEFAULT: usize = 8192;
-/// Records of one shard that may wait for a block before its writer stops taking writes.
-pub const BACKLOG_RECORDS_MAX: usize = arterial_protocol::limits::BATCH_RECORDS_MAX - GROUP_WRITES_MAX;
+/// Writes waiting in one lane of a shard before `try_submit` answers `Busy`.
+pub const LANE_WRITES_DEFAULT: usize = 16_384;
+/// Bytes that wait in one lane at most, but for what is larger by itself.
+pub const LANE_BYTES_MAX: usize = 2 * GROUP_BYTES_MAX;
+/// So many groups are committed before a less urgent lane has its turn.
+pub(crate) const TURN_EVERY: usize = 8;
+/// Signatures that are checked at once; alarms that come meanwhile are committed before the next are.
+pub(crate) const SIGNATURES_AT_ONCE: usize = 512;
+/// Records of all shards that may wait for a block before writers stop taking writes: what bounds the memory.
+const BACKLOG_RECORDS_ALL: usize = 1 << 20;
+/// Bytes of log after which a seal leaves a checkpoint.
+pub const CHECKPOINT_LOG_BYTES: u64 = 32 << 20;
 /// Devices that one enrolment call takes.
 pub const ENROLMENTS_MAX: usize = 4096;
 /// Files whose maps, indexes or batches are kept open for reading, each per shard.
 pub const OPEN_FILES_MAX: usize = 32;
 
+/// Records of one of so many shards that may wait for a block.
+#[must_use]
+pub const fn backlog_records_max(shards: u32) -> usize {
+    let share = BACKLOG_RECORDS_ALL / shards as usize;
+    let (least, most) = (2 * GROUP_WRITES_MAX, BATCH_RECORDS_MAX - GROUP_WRITES_MAX);
+    if share < least {
+        least
+    } else if share > most {
+        most
+    } else {
+        share
+    }
+}
+
 const _: () = {
     assert!(SEGMENT_BYTES_DEFAULT >= SEGMENT_BYTES_MIN && SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
     // The largest record is one frame, and a frame fits a group many times over.
-    assert!(GROUP_BYTES_MAX >= 16 * arterial_protocol::limits::RECORD_BYTES_MAX);
+    assert!(GROUP_BYTES_MAX >= 8 * RECORD_BYTES_MAX);
+    // Every write of a bundle, with the bundle's own frame, fits one group by number.
+    assert!(GROUP_WRITES_MAX > BUNDLE_WRITES_MAX);
     // What one seal takes always fits one batch.
-    assert!(BACKLOG_RECORDS_MAX + GROUP_WRITES_MAX <= arterial_protocol::limits::BATCH_RECORDS_MAX);
+    assert!(backlog_records_max(1) + GROUP_WRITES_MAX <= BATCH_RECORDS_MAX);
 };

@@ -15,6 +15,7 @@ use crate::{
     error::{IoContext, ShardError},
     limits::OPEN_FILES_MAX,
     log::LogPosition,
+    sealing::Sealing,
 };
 use arterial_protocol::{Batch, BlockNumber, DataDigest, ShardId};
 use arterial_storage::{Cache, Map, Storage};
@@ -59,16 +60,6 @@ struct IndexRecord {
     zero: U32,
 }
 
-/// A batch and what its index needs.
-#[derive(Debug)]
-pub(crate) struct Sealing {
-    pub(crate) batch: Batch,
-    /// For each account of the batch, the block before that touched it.
-    pub(crate) previous_blocks: Vec<u64>,
-    /// For each record of the batch, where it stands in the log.
-    pub(crate) positions: Vec<LogPosition>,
-}
-
 /// The sealed batches of one shard.
 #[derive(Debug)]
 pub(crate) struct SealedBatches {
@@ -106,10 +97,30 @@ impl SealedBatches {
         Ok(DataDigest::of(&bytes))
     }
 
+    /// Writes the files of a sealed batch again where they were lost, or the batch is not the one that was sealed.
+    pub(crate) fn remake(&self, sealing: &Sealing, data: DataDigest) -> Result<(), ShardError> {
+        let Batch { shard, number, .. } = sealing.batch;
+        let is_whole = || match self.inspect_batch(number, data) {
+            Err(ShardError::Corrupt { .. }) => Ok(false),
+            inspected => inspected.map(|_| true),
+        };
+        if sealing.batch.is_empty() || (self.has(number)? && is_whole()?) {
+            return Ok(());
+        }
+        tracing::warn!(%shard, %number, "a batch's files were lost or damaged and are made again from the log");
+        self.write(sealing)?;
+        Ok(())
+    }
+
     /// Whether both files of a batch are there; what is in them is checked when it is read.
-    pub(crate) fn has(&self, number: BlockNumber) -> bool {
-        self.storage.map(&self.path(number.0, "batch")).is_ok()
-            && self.storage.map(&self.path(number.0, "index")).is_ok()
+    ///
+    /// A disk that can't tell is an error: taken for "no", it would make an empty batch of a sealed one.
+    pub(crate) fn has(&self, number: BlockNumber) -> Result<bool, ShardError> {
+        let exists = |extension| {
+            let path = self.path(number.0, extension);
+            self.storage.exists(&path).context("cannot look for", &path)
+        };
+        Ok(exists("batch")? && exists("index")?)
     }
 
     /// A sealed batch that is not empty.

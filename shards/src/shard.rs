@@ -1,15 +1,23 @@
 //! One shard: opening it, and what others than its writer may ask.
 
 use crate::{
-    accounts::{Accounts, Device, Directory, Unsealed},
+    checkpoint::Checkpoint,
+    directory::{Device, Directory},
     error::ShardError,
+    inbox::Inbox,
     keys::KeyStore,
-    log::{Frame, LogPosition, LogReader, LogWriter, SegmentId, StoredRecord, recover},
-    queue::Queue,
-    sealed::{SealedBatches, Sealing},
+    log::{
+        BundleFrame, Frame, LogPosition, LogReader, LogWriter, SegmentId, StoredRecord, StoredTag, recover,
+    },
+    replay::Replay,
+    sealed::SealedBatches,
+    sealing::Cut,
     writer::Writer,
 };
-use arterial_protocol::{Batch, BlockNumber, Credential, DataDigest, DeviceId, Domain, Record, ShardId, Tag};
+use arterial_protocol::{
+    Batch, BlockNumber, BundleProof, Credential, DataDigest, DeviceId, Domain, Evidence, Record, ShardId,
+    Tag, bundle,
+};
 use arterial_storage::Storage;
 use parking_lot::RwLock;
 use std::{
@@ -54,8 +62,8 @@ pub struct SealedBatch {
 pub struct SealedRecord {
     /// The record, salt included.
     pub record: Record,
-    /// The tag it came with.
-    pub tag: Tag,
+    /// What shows that the device wrote it.
+    pub evidence: Evidence,
     /// The device's credential.
     pub credential: Credential,
     /// The device's shard.
@@ -70,7 +78,7 @@ pub struct SealedRecord {
 #[derive(Clone, Debug)]
 pub enum Located {
     /// In a block.
-    Sealed(SealedRecord),
+    Sealed(Box<SealedRecord>),
     /// Durable, and waiting for its block.
     Unsealed,
 }
@@ -80,6 +88,7 @@ pub enum Located {
 pub(crate) struct Paths {
     pub(crate) log: PathBuf,
     pub(crate) batches: PathBuf,
+    pub(crate) checkpoint: PathBuf,
     pub(crate) keys: PathBuf,
 }
 
@@ -87,7 +96,10 @@ pub(crate) struct Paths {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) id: ShardId,
-    pub(crate) queue: Queue,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) segments: SegmentId,
+    pub(crate) paths: Paths,
+    pub(crate) inbox: Inbox,
     pub(crate) directory: RwLock<Directory>,
     pub(crate) sealed: SealedBatches,
     pub(crate) log: LogReader,
@@ -98,113 +110,86 @@ pub(crate) struct Shared {
     pub(crate) cut_bytes: u64,
 }
 
-/// What a replay of the log has built so far.
-#[derive(Default)]
-pub(crate) struct Replay {
-    pub(crate) directory: Directory,
-    pub(crate) accounts: Accounts,
+/// How a shard is set up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    pub(crate) domain: Domain,
+    pub(crate) id: ShardId,
+    pub(crate) segment_bytes: u64,
+    pub(crate) lane_writes_max: usize,
+    pub(crate) backlog_records_max: usize,
+    /// Whether the shard works by itself, or when it is stepped.
+    pub(crate) has_threads: bool,
 }
 
 /// Opens a shard: replays its log and leaves it ready for its writer.
 pub(crate) fn open(
     storage: Arc<dyn Storage>,
-    paths: &Paths,
-    domain: Domain,
-    id: ShardId,
-    segment_bytes: u64,
-    queue_writes_max: usize,
+    paths: Paths,
+    setup: Setup,
 ) -> Result<(Arc<Shared>, Writer), ShardError> {
+    let Setup { domain, id, segment_bytes, .. } = setup;
     let segments = SegmentId { domain, shard: id, segment_bytes };
     let sealed = SealedBatches::open(Arc::clone(&storage), paths.batches.clone(), id)?;
-    let mut replay = Replay::default();
-    let recovered = recover(&*storage, &paths.log, &segments, &mut |position, frame| match replay
+    let keys = KeyStore::open(&*storage, paths.keys.clone())?;
+    let (mut replay, from) = begin(&storage, &paths, &segments, &keys)?;
+    let recovered = recover(&*storage, &paths.log, &segments, from, &mut |position, frame| match replay
         .apply(id, position, frame)?
     {
-        Some(sealing) => remake(&sealed, &sealing),
+        Some((sealing, data)) => sealed.remake(&sealing, data),
         None => Ok(()),
     })?;
-    let keys = KeyStore::open(&*storage, paths.keys.clone())?;
-    let ids: Vec<DeviceId> = replay.directory.devices().iter().map(|device| device.id).collect();
-    for (slot, keys) in (0..).zip(keys.load(&ids)?) {
-        replay.directory.device_mut(slot).keys = keys;
-    }
-    let log = LogWriter::open(Arc::clone(&storage), paths.log.clone(), segments, recovered.end)?;
-    let accounts = replay.accounts;
+    replay.load_keys(&keys)?;
+    let Replay { directory, accounts, .. } = replay;
+    let log =
+        LogWriter::open(Arc::clone(&storage), paths.log.clone(), segments, recovered.end, setup.has_threads)?;
+    let reader = LogReader::new(Arc::clone(&storage), paths.log.clone(), segment_bytes, log.durable_end());
     let shared = Arc::new(Shared {
         id,
-        queue: Queue::new(queue_writes_max),
-        directory: RwLock::new(replay.directory),
+        storage,
+        segments,
+        paths,
+        inbox: Inbox::new(setup.lane_writes_max, setup.has_threads),
+        directory: RwLock::new(directory),
         sealed,
-        log: LogReader::new(storage, paths.log.clone(), segment_bytes, log.durable_end()),
+        log: reader,
         sealed_number: AtomicU64::new(accounts.sealed().0),
         unsealed_records: AtomicUsize::new(accounts.unsealed_records()),
         has_unsealed: AtomicBool::new(accounts.has_unsealed()),
         cut_bytes: recovered.cut_bytes,
     });
-    let writer =
-        Writer { shared: Arc::clone(&shared), log, accounts, keys, canonical: Vec::new(), poisoned: None };
+    let writer = Writer {
+        shared: Arc::clone(&shared),
+        log,
+        accounts,
+        keys,
+        checks: Vec::new(),
+        checkpoint: from,
+        backlog_records_max: setup.backlog_records_max,
+        poisoned: None,
+    };
     Ok((shared, writer))
 }
 
-/// Writes the files of a sealed batch again where they were lost.
-fn remake(sealed: &SealedBatches, sealing: &Sealing) -> Result<(), ShardError> {
-    let Batch { shard, number, .. } = sealing.batch;
-    if !sealing.batch.is_empty() && !sealed.has(number) {
-        tracing::warn!(%shard, %number, "a batch's files were missing and are made again from the log");
-        sealed.write(sealing)?;
-    }
-    Ok(())
-}
-
-impl Replay {
-    /// Takes one frame in as the writer did, and gives back what it sealed; what the writer would not have written
-    /// is corruption.
-    pub(crate) fn apply(
-        &mut self,
-        shard: ShardId,
-        position: LogPosition,
-        frame: &Frame<'_>,
-    ) -> Result<Option<Sealing>, ShardError> {
-        let corrupt = |what: String| ShardError::Corrupt {
-            path: PathBuf::from(format!("log of shard {shard}")),
-            offset: position.0,
-            what,
-        };
-        match *frame {
-            Frame::Enrolment { slot, device, credential } => {
-                if slot != self.directory.next_slot() || self.directory.slot(device).is_some() {
-                    return Err(corrupt(format!("device {device} is enrolled at slot {slot} out of turn")));
-                }
-                self.directory.add(Device { id: device, credential, keys: None, last_block: 0 });
-                self.accounts.enrol();
-            }
-            Frame::Record { slot, record } => {
-                let link = record.link();
-                if self.directory.slot(record.write.device) != Some(slot)
-                    || link.seq < self.accounts.next_seq(slot)
-                {
-                    return Err(corrupt(format!("a record of slot {slot} is out of turn")));
-                }
-                self.accounts.accept(slot, Unsealed { link, position });
-            }
-            Frame::Seal { number, data } => {
-                let sealing = self
-                    .accounts
-                    .sealing(shard, &self.directory)
-                    .map_err(|source| ShardError::Batch { shard, source })?;
-                let (expected, made) = (self.accounts.sealed().next(), &sealing.batch);
-                let digest =
-                    if made.is_empty() { DataDigest::default() } else { DataDigest::of(&made.encode()) };
-                if number != expected || digest != data {
-                    return Err(corrupt(format!(
-                        "the log does not make the batch that was sealed as block {number}"
-                    )));
-                }
-                self.accounts.seal(&mut self.directory);
-                return Ok(Some(sealing));
-            }
+/// Where the replay of a log begins, and with what.
+fn begin(
+    storage: &Arc<dyn Storage>,
+    paths: &Paths,
+    segments: &SegmentId,
+    keys: &KeyStore,
+) -> Result<(Replay, LogPosition), ShardError> {
+    let genesis = || (Replay::default(), LogPosition(0));
+    let restored = Checkpoint::read(&**storage, &paths.checkpoint, segments).and_then(|checkpoint| {
+        let Some(checkpoint) = checkpoint else { return Ok(genesis()) };
+        let replay = Replay::restore(&checkpoint, keys, storage, &paths.log, segments)?;
+        Ok((replay, checkpoint.position))
+    });
+    match restored {
+        Err(error @ ShardError::Corrupt { .. }) => {
+            tracing::warn!(%error, "the checkpoint is of no use, so the whole log is replayed");
+            Ok(genesis())
         }
-        Ok(None)
+        restored => restored,
     }
 }
 
@@ -217,17 +202,23 @@ impl Shared {
     ) -> Result<T, ShardError> {
         self.log.read(position, |frame| match frame {
             Frame::Record { slot, record } => read(*slot, record),
-            _ => Err(ShardError::Corrupt {
-                path: PathBuf::from(format!("log of shard {}", self.id)),
-                offset: position.0,
-                what: "expected a record".into(),
-            }),
+            _ => Err(self.log.corrupt(position, "expected a record".into())),
         })
+    }
+
+    /// Makes the files of a block's batch, and writes them.
+    pub(crate) fn write_batch(&self, cut: &Cut) -> Result<SealedBatch, ShardError> {
+        let shard = self.id;
+        let sealing = cut
+            .sealing(shard, &self.directory.read())
+            .map_err(|source| ShardError::Batch { shard, source })?;
+        let data = if sealing.batch.is_empty() { None } else { Some(self.sealed.write(&sealing)?) };
+        Ok(SealedBatch { batch: Arc::new(sealing.batch), data })
     }
 
     /// A batch that was sealed, from its file.
     pub(crate) fn sealed_batch(&self, number: BlockNumber) -> Result<SealedBatch, ShardError> {
-        if !self.sealed.has(number) {
+        if !self.sealed.has(number)? {
             return Ok(SealedBatch { batch: Arc::new(Batch::new(self.id, number)), data: None });
         }
         let batch = self.sealed.batch(number)?;
@@ -235,30 +226,86 @@ impl Shared {
         Ok(SealedBatch { batch, data })
     }
 
-    /// A sealed record of a device; `None` when no block has it.
-    pub(crate) fn find_sealed(&self, device: DeviceId, seq: u32) -> Result<Option<SealedRecord>, ShardError> {
+    /// Whether a device's records can still be shown.
+    pub(crate) fn check_keys(&self, device: DeviceId) -> Result<(), ShardError> {
+        let directory = self.directory.read();
+        let slot = directory.slot(device).ok_or(ShardError::UnknownDevice { device })?;
+        directory.device(slot).keys.map(drop).ok_or(ShardError::KeysDestroyed { device })
+    }
+
+    /// A sealed record of a device; `None` when neither this block nor one before has it.
+    pub(crate) fn find_sealed(
+        &self,
+        device: DeviceId,
+        seq: u32,
+        last_block: u64,
+    ) -> Result<Option<SealedRecord>, ShardError> {
         let (slot, known) = {
             let directory = self.directory.read();
             let slot = directory.slot(device).ok_or(ShardError::UnknownDevice { device })?;
             (slot, *directory.device(slot))
         };
-        let keys = known.keys.ok_or(ShardError::KeysDestroyed { device })?;
-        let Some((number, position)) = self.sealed.find(slot, seq, known.last_block)? else {
+        let Device { credential, keys, .. } = known;
+        let keys = keys.ok_or(ShardError::KeysDestroyed { device })?;
+        let Some((number, position)) = self.sealed.find(slot, seq, last_block)? else {
             return Ok(None);
         };
-        self.read_record(position, |_, stored| {
+        let (record, tag) = self.read_record(position, |_, stored| {
             let record = Record::new(stored.salt(&keys.subject), &stored.write)
                 .map_err(|error| ShardError::Record { position, source: error.into() })?;
             if record.digest() != stored.digest {
-                return Err(ShardError::Corrupt {
-                    path: PathBuf::from(format!("log of shard {}", self.id)),
-                    offset: position.0,
-                    what: "the record does not hash to the digest beside it: its device's subject key is another".into(),
-                });
+                let what =
+                    "the record does not hash to the digest beside it: its device's subject key is another";
+                return Err(self.log.corrupt(position, what.into()));
             }
-            let tag = stored.tag.into();
-            Ok(Some(SealedRecord { record, tag, credential: known.credential, shard: self.id, slot, number }))
+            Ok((record, stored.tag))
+        })?;
+        let evidence = match tag {
+            StoredTag::Own(Tag::Ed25519(signature)) => Evidence::Signature(signature),
+            StoredTag::Own(Tag::Mac(_)) => Evidence::Mac,
+            StoredTag::Own(Tag::Host) => Evidence::Host,
+            StoredTag::Bundled { index } => Evidence::Bundle(self.bundle_proof(position, index)?),
+        };
+        let shard = self.id;
+        Ok(Some(SealedRecord { record, evidence, credential, shard, slot, number }))
+    }
+
+    /// That the record at `position` is in its bundle, from what its log has of that.
+    fn bundle_proof(&self, position: LogPosition, index: u16) -> Result<BundleProof, ShardError> {
+        self.log.read_bundle_after(position, |at, frame| {
+            let corrupt = || self.log.corrupt(at, "the bundle there has no path to its member".into());
+            let count = u16::try_from(frame.writes).map_err(|_| corrupt())?;
+            let members = self.bundle_members(at, frame)?;
+            let path =
+                bundle::path_from_siblings(count, &members, frame.siblings, index).ok_or_else(corrupt)?;
+            let (signature, blind) = (*frame.signature, bundle::blind(frame.seed, index));
+            Ok(BundleProof { signature, count, index, blind, path })
         })
+    }
+
+    /// The members of a bundle that came to this shard, and their leaves.
+    fn bundle_members(
+        &self,
+        at: LogPosition,
+        frame: &BundleFrame<'_>,
+    ) -> Result<Vec<(u16, [u8; 32])>, ShardError> {
+        let corrupt = || self.log.corrupt(at, "the bundle there does not name its members".into());
+        let mut members: Vec<(u16, [u8; 32])> = Vec::new();
+        for refused in frame.refused {
+            members.push((u16::try_from(refused.index.get()).map_err(|_| corrupt())?, refused.leaf));
+        }
+        let mut position = LogPosition(at.0.checked_sub(frame.back.into()).ok_or_else(corrupt)?);
+        while position < at {
+            let stride = self.read_record(position, |_, record| {
+                let StoredTag::Bundled { index } = record.tag else { return Err(corrupt()) };
+                let leaf = bundle::leaf(&bundle::blind(frame.seed, index), &record.write);
+                members.push((index, leaf));
+                Ok(record.frame_bytes())
+            })?;
+            position.0 += stride as u64;
+        }
+        members.sort_unstable_by_key(|(index, _)| *index);
+        Ok(members)
     }
 
     pub(crate) fn sealed_number(&self) -> BlockNumber {

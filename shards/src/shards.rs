@@ -1,21 +1,29 @@
 //! All shards of a deployment.
 
 use crate::{
-    authenticate::SignedWrite,
+    background,
     config::ShardsConfig,
     enrolment::Enrolment,
     error::{EnrolError, ShardError, SubmitError},
-    limits::{ENROLMENTS_MAX, GROUP_BYTES_MAX, GROUP_WRITES_MAX},
-    log::record_frame_bytes_max,
-    queue::{Control, Refused, Reply, Request},
-    shard::{self, Ack, Enrolled, Located, SealedBatch, Shared},
-    ticket::{Answer, Ticket, Tickets, ticket},
+    inbox::{Answer, Control, Found, Refused},
+    lane::Lane,
+    limits::ENROLMENTS_MAX,
+    log::{StoredTag, record_frame_bytes},
+    route::{CheckedBundle, Routed, SignedBundle},
+    sealing::CutAnswer,
+    shard::{self, Enrolled, Located, SealedBatch, Shared},
+    ticket::{Ticket, Tickets},
+    writer::Writer,
 };
 use arterial_protocol::{BlockNumber, DeviceId, ShardCount, ShardId, Tag, Write};
 use arterial_storage::Storage;
 use parking_lot::Mutex;
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, sync_channel},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -36,12 +44,24 @@ pub struct ShardStatus {
     pub cut_bytes: u64,
 }
 
-/// The write side: every shard, its writer thread and its log.
+/// Threads that make batches beside each other: they wait for the disk more than they compute.
+const SEALERS: usize = 2;
+
+/// The write side: every shard, its writer and its log.
 #[derive(Debug)]
 pub struct Shards {
     count: ShardCount,
     shards: Vec<Arc<Shared>>,
-    writers: Mutex<Vec<JoinHandle<()>>>,
+    writers: Writers,
+}
+
+/// Who does the writers' work.
+#[derive(Debug)]
+enum Writers {
+    /// A thread each.
+    Threads(Mutex<Vec<JoinHandle<()>>>),
+    /// Whoever calls.
+    Stepped(Vec<Mutex<Option<Writer>>>),
 }
 
 impl Shards {
@@ -50,126 +70,99 @@ impl Shards {
     /// # Errors
     /// The first shard's that can't be opened.
     pub fn open(storage: &Arc<dyn Storage>, config: &ShardsConfig) -> Result<Self, ShardError> {
-        config.check()?;
-        let keys = config.dir.join("keys");
-        storage.create_dir(&keys).map_err(|source| ShardError::Io {
-            what: "cannot make directory",
-            path: keys,
-            source,
+        let ids = prepare(storage, config)?;
+        let opened: Vec<Opened> = thread::scope(|scope| {
+            let open = |id| scope.spawn(move || open_shard(storage, config, id, true));
+            let threads: Vec<_> = ids.map(open).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or(Err(ShardError::Closed)))
+                .collect::<Result<_, _>>()
         })?;
-        let opened: Vec<_> = thread::scope(|scope| {
-            let open = |id| {
-                let paths = config.paths(id);
-                let storage = Arc::clone(storage);
-                scope.spawn(move || {
-                    shard::open(
-                        storage,
-                        &paths,
-                        config.domain,
-                        id,
-                        config.segment_bytes,
-                        config.queue_writes_max,
-                    )
-                })
-            };
-            let threads: Vec<_> = config.shards.iter().map(open).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap_or(Err(ShardError::Closed))).collect()
-        });
-        let opened: Vec<_> = opened.into_iter().collect::<Result<_, _>>()?;
         let mut shards = Vec::with_capacity(opened.len());
-        let mut writers = Vec::with_capacity(opened.len());
+        let mut threads = Vec::with_capacity(opened.len());
         for (shared, writer) in opened {
             let name = format!("arterial-shard-{}", shared.id);
             let spawned = thread::Builder::new().name(name).spawn(move || writer.run());
-            writers.push(spawned.map_err(|source| ShardError::Io {
+            threads.push(spawned.map_err(|source| ShardError::Io {
                 what: "cannot start the writer of",
                 path: config.paths(shared.id).log,
                 source,
             })?);
             shards.push(shared);
         }
-        Ok(Self { count: config.shards, shards, writers: Mutex::new(writers) })
+        Ok(Self { count: config.shards, shards, writers: Writers::Threads(Mutex::new(threads)) })
+    }
+
+    /// Opens every shard without a thread: [`Shards::step`] does the writers' work, so that everything happens in an
+    /// order that the caller decides. Whoever asks for something else than a write does what it takes to answer.
+    ///
+    /// # Errors
+    /// As for [`Shards::open`].
+    pub fn open_stepped(storage: &Arc<dyn Storage>, config: &ShardsConfig) -> Result<Self, ShardError> {
+        let (mut shards, mut writers) = (Vec::new(), Vec::new());
+        for id in prepare(storage, config)? {
+            let (shared, writer) = open_shard(storage, config, id, false)?;
+            shards.push(shared);
+            writers.push(Mutex::new(Some(writer)));
+        }
+        Ok(Self { count: config.shards, shards, writers: Writers::Stepped(writers) })
+    }
+
+    /// Lets a shard that was opened stepped do one piece of the work that waits for it; whether there was any.
+    pub fn step(&self, shard: ShardId) -> bool {
+        match &self.writers {
+            Writers::Threads(_) => false,
+            Writers::Stepped(writers) => writers[shard.0 as usize].lock().as_mut().is_some_and(Writer::step),
+        }
     }
 
     fn shard_of(&self, device: DeviceId) -> &Arc<Shared> {
         &self.shards[device.shard(self.count).0 as usize]
     }
 
-    /// Submits a write; waits while the shard's queue is full.
+    /// Submits a write; waits while its lane is full.
     ///
     /// # Errors
     /// What can be said at once; everything else comes with the ticket.
-    pub fn submit(
-        &self,
-        write: &Write<'_>,
-        tag: Tag,
-    ) -> Result<Ticket<Result<Ack, SubmitError>>, SubmitError> {
-        self.push(write, tag, true)
+    pub fn submit(&self, lane: Lane, write: &Write<'_>, tag: Tag) -> Result<Ticket, SubmitError> {
+        self.push(lane, write, tag, true)
     }
 
     /// Submits a write, or says [`SubmitError::Busy`] at once.
     ///
     /// # Errors
     /// What can be said at once; everything else comes with the ticket.
-    pub fn try_submit(
-        &self,
-        write: &Write<'_>,
-        tag: Tag,
-    ) -> Result<Ticket<Result<Ack, SubmitError>>, SubmitError> {
-        self.push(write, tag, false)
+    pub fn try_submit(&self, lane: Lane, write: &Write<'_>, tag: Tag) -> Result<Ticket, SubmitError> {
+        self.push(lane, write, tag, false)
     }
 
-    fn push(
-        &self,
-        write: &Write<'_>,
-        tag: Tag,
-        wait: bool,
-    ) -> Result<Ticket<Result<Ack, SubmitError>>, SubmitError> {
+    fn push(&self, lane: Lane, write: &Write<'_>, tag: Tag, wait: bool) -> Result<Ticket, SubmitError> {
         write.validate()?;
-        let shard = self.shard_of(write.device);
-        let (answer, ticket) = ticket();
-        let request = Request { writes: vec![SignedWrite::new(write, tag)], reply: Reply::One(answer) };
-        match shard.queue.push(request, wait) {
-            Ok(()) => Ok(ticket),
+        let (shard, tag) = (self.shard_of(write.device), StoredTag::Own(tag));
+        let mut hand_over = shard.inbox.hand_over(lane);
+        match hand_over.reserve(1, record_frame_bytes(write.payload.len(), &tag), wait) {
+            Ok(group) => {
+                let index = group.lay(write, &tag);
+                Ok(Ticket { outcome: Arc::clone(group.outcome()), index })
+            }
             Err(Refused::Full) => Err(SubmitError::Busy { shard: shard.id }),
             Err(Refused::Closed) => Err(SubmitError::Closed),
         }
     }
 
-    /// Submits many writes, in order for each device; waits while queues are full.
-    pub fn submit_many(&self, writes: &[(Write<'_>, Tag)]) -> Tickets {
-        let mut tickets = Tickets { writes: writes.len(), parts: Vec::new(), refused: Vec::new() };
-        let mut parts: Vec<Part> = self.shards.iter().map(|_| Part::default()).collect();
-        for (at, (write, tag)) in writes.iter().enumerate() {
-            if let Err(error) = write.validate() {
-                tickets.refused.push((at, error.into()));
-                continue;
-            }
-            let shard = write.device.shard(self.count);
-            let part = &mut parts[shard.0 as usize];
-            let bytes = record_frame_bytes_max(write.payload.len());
-            if part.writes.len() == GROUP_WRITES_MAX / 4 || part.bytes + bytes > GROUP_BYTES_MAX / 4 {
-                self.push_part(shard, std::mem::take(part), &mut tickets);
-            }
-            part.indexes.push(at);
-            part.bytes += bytes;
-            part.writes.push(SignedWrite::new(write, *tag));
-        }
-        for (shard, part) in self.count.iter().zip(parts) {
-            self.push_part(shard, part, &mut tickets);
-        }
-        tickets
+    /// Submits many writes, in order for each device; waits while lanes are full.
+    pub fn submit_many(&self, lane: Lane, writes: &[(Write<'_>, Tag)]) -> Tickets {
+        Routed::new(writes.iter().map(|(write, _)| write), self.count).submit(&self.shards, lane, writes)
     }
 
-    fn push_part(&self, shard: ShardId, part: Part, tickets: &mut Tickets) {
-        if part.writes.is_empty() {
-            return;
-        }
-        let (answer, ticket) = ticket();
-        let request = Request { writes: part.writes, reply: Reply::Many(answer) };
-        // A closed queue drops the answer, which the ticket says as `Closed`.
-        let _ = self.shards[shard.0 as usize].queue.push(request, true);
-        tickets.parts.push((part.indexes, ticket));
+    /// Submits a gateway's bundle; waits while lanes are full. The signature is checked in this thread.
+    ///
+    /// # Errors
+    /// Why no write of the bundle is accepted; what is said of single ones comes with the tickets.
+    pub fn submit_bundle(&self, lane: Lane, bundle: &SignedBundle<'_>) -> Result<Tickets, SubmitError> {
+        let checked = CheckedBundle::new(bundle)?;
+        Ok(Routed::new(bundle.writes.iter(), self.count).submit_bundle(&self.shards, lane, &checked))
     }
 
     /// Enrols devices, durably; the answers are in the order of the enrolments.
@@ -187,26 +180,26 @@ impl Shards {
         for (shard, (indexes, enrolments)) in self.shards.iter().zip(parts) {
             for (indexes, enrolments) in indexes.chunks(ENROLMENTS_MAX).zip(enrolments.chunks(ENROLMENTS_MAX))
             {
-                let (answer, ticket) = ticket();
-                let _ = shard.queue.push_control(Control::Enrol(enrolments.to_vec(), answer));
-                waiting.push((indexes.to_vec(), ticket));
+                let asked = self.ask(shard, |answer| Control::Enrol(enrolments.to_vec(), answer));
+                waiting.push((indexes.to_vec(), asked));
             }
         }
-        for (indexes, ticket) in waiting {
-            for (at, outcome) in indexes.into_iter().zip(ticket.wait_raw().into_iter().flatten()) {
+        for (indexes, asked) in waiting {
+            for (at, outcome) in indexes.into_iter().zip(asked.recv().into_iter().flatten()) {
                 outcomes[at] = outcome;
             }
         }
         outcomes
     }
 
-    /// Asks every shard something and waits for all answers, in order of the shards.
-    fn ask_all<T>(
-        &self,
-        control: impl Fn(Answer<Result<T, ShardError>>) -> Control,
-    ) -> Result<Vec<T>, ShardError> {
-        let asked: Vec<_> = self.shards.iter().map(|shard| ask(shard, &control)).collect();
-        asked.into_iter().map(|ticket| ticket.wait_raw().unwrap_or(Err(ShardError::Closed))).collect()
+    /// Asks a shard's writer something. One that went away drops the answer, which the receiver is told.
+    fn ask<T>(&self, shard: &Shared, control: impl FnOnce(Answer<T>) -> Control) -> Receiver<T> {
+        let (answer, receiver) = sync_channel(1);
+        if shard.inbox.push_control(control(answer)).is_ok() && matches!(self.writers, Writers::Stepped(_)) {
+            // Controls come before writes.
+            self.step(shard.id);
+        }
+        receiver
     }
 
     /// Seals a block in every shard; one that is sealed already answers with what it sealed.
@@ -216,7 +209,51 @@ impl Shards {
     /// # Errors
     /// The first shard's.
     pub fn seal(&self, number: BlockNumber) -> Result<Vec<SealedBatch>, ShardError> {
-        self.ask_all(|answer| Control::Seal(number, answer))
+        let cuts: Vec<_> =
+            self.shards.iter().map(|shard| self.ask(shard, |answer| Control::Cut(number, answer))).collect();
+        let cuts: Vec<CutAnswer> = cuts
+            .into_iter()
+            .map(|asked| asked.recv().unwrap_or(Err(ShardError::Closed)))
+            .collect::<Result<_, _>>()?;
+        if matches!(self.writers, Writers::Stepped(_)) {
+            return self
+                .shards
+                .iter()
+                .zip(&cuts)
+                .map(|(shard, cut)| self.seal_shard(shard, number, cut))
+                .collect();
+        }
+        let work: Vec<_> = self.shards.iter().zip(&cuts).collect();
+        thread::scope(|scope| {
+            let seal = |part: &[(&Arc<Shared>, &CutAnswer)]| -> Vec<_> {
+                background::yield_to_writers();
+                part.iter().map(|(shard, cut)| self.seal_shard(shard, number, cut)).collect()
+            };
+            let parts = work.chunks(work.len().div_ceil(SEALERS));
+            let threads: Vec<_> = parts.map(|part| scope.spawn(move || seal(part))).collect();
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap_or_else(|_| vec![Err(ShardError::Closed)]))
+                .collect()
+        })
+    }
+
+    /// The durability order of a seal: the cut in the log, sync; the batch's files, sync; the seal in the log, sync; and
+    /// only then answer. A checkpoint follows, if one is due, and a crash before it costs no more than time.
+    fn seal_shard(
+        &self,
+        shard: &Shared,
+        number: BlockNumber,
+        cut: &CutAnswer,
+    ) -> Result<SealedBatch, ShardError> {
+        let CutAnswer::Cut(cut) = cut else { return shard.sealed_batch(number) };
+        let sealed = shard.write_batch(cut)?;
+        let asked = self.ask(shard, |answer| Control::Seal(number, sealed.data, answer));
+        asked.recv().unwrap_or(Err(ShardError::Closed))?;
+        if let Some(checkpoint) = &cut.checkpoint {
+            checkpoint.write(&*shard.storage, &shard.paths.checkpoint, &shard.segments)?;
+        }
+        Ok(sealed)
     }
 
     /// A sealed block's batch of one shard.
@@ -240,16 +277,15 @@ impl Shards {
         let shard = self.shard_of(device);
         let unknown = ShardError::UnknownRecord { device, seq };
         let Ok(number) = u32::try_from(seq) else { return Err(unknown) };
-        if let Some(found) = shard.find_sealed(device, number)? {
-            return Ok(Located::Sealed(found));
+        shard.check_keys(device)?;
+        let asked = self.ask(shard, |answer| Control::Find(device, number, answer));
+        match asked.recv().unwrap_or(Err(ShardError::Closed))? {
+            Found::Unsealed => Ok(Located::Unsealed),
+            Found::SealedBy(block) => {
+                let found = shard.find_sealed(device, number, block)?.ok_or(unknown)?;
+                Ok(Located::Sealed(Box::new(found)))
+            }
         }
-        let (answer, ticket) = ticket();
-        let _ = shard.queue.push_control(Control::IsUnsealed(device, number, answer));
-        if ticket.wait_raw().ok_or(ShardError::Closed)? {
-            return Ok(Located::Unsealed);
-        }
-        // It may have been sealed between the two questions.
-        shard.find_sealed(device, number)?.map(Located::Sealed).ok_or(unknown)
     }
 
     /// Destroys a device's subject and MAC keys, for good: it can write no more, and its records can't be linked
@@ -258,8 +294,8 @@ impl Shards {
     /// # Errors
     /// There is no such device, or its key file can't be written.
     pub fn destroy_keys(&self, device: DeviceId) -> Result<(), ShardError> {
-        let ticket = ask(self.shard_of(device), |answer| Control::DestroyKeys(device, answer));
-        ticket.wait_raw().unwrap_or(Err(ShardError::Closed))
+        let asked = self.ask(self.shard_of(device), |answer| Control::DestroyKeys(device, answer));
+        asked.recv().unwrap_or(Err(ShardError::Closed))
     }
 
     /// Every shard's progress.
@@ -268,7 +304,7 @@ impl Shards {
         let status = |shard: &Arc<Shared>| ShardStatus {
             shard: shard.id,
             devices: shard.directory.read().devices().len(),
-            queued_writes: shard.queue.writes(),
+            queued_writes: shard.inbox.writes(),
             unsealed_records: shard.unsealed_records.load(Ordering::Acquire),
             sealed: shard.sealed_number(),
             cut_bytes: shard.cut_bytes,
@@ -303,10 +339,11 @@ impl Shards {
     pub fn last_block_needed(&self) -> Result<BlockNumber, ShardError> {
         loop {
             let sealed = self.newest_sealed();
-            let asked: Vec<_> = self.shards.iter().map(|shard| ask(shard, Control::SealsNeeded)).collect();
+            let asked: Vec<_> =
+                self.shards.iter().map(|shard| self.ask(shard, Control::SealsNeeded)).collect();
             let mut needed = 0;
-            for ticket in asked {
-                needed = needed.max(ticket.wait_raw().ok_or(ShardError::Closed)?);
+            for asked in asked {
+                needed = needed.max(asked.recv().map_err(|_| ShardError::Closed)?);
             }
             // A shard that sealed meanwhile counted from there.
             if self.newest_sealed() == sealed {
@@ -318,11 +355,22 @@ impl Shards {
     /// Takes nothing more, works off what is queued, and ends the writers.
     pub fn close(&self) {
         for shard in &self.shards {
-            shard.queue.close();
+            shard.inbox.close();
         }
-        for writer in self.writers.lock().drain(..) {
-            if writer.join().is_err() {
-                tracing::error!("a shard's writer panicked");
+        match &self.writers {
+            Writers::Threads(threads) => {
+                for thread in threads.lock().drain(..) {
+                    if thread.join().is_err() {
+                        tracing::error!("a shard's writer panicked");
+                    }
+                }
+            }
+            Writers::Stepped(writers) => {
+                for writer in writers {
+                    if let Some(writer) = writer.lock().take() {
+                        writer.run();
+                    }
+                }
             }
         }
     }
@@ -334,17 +382,28 @@ impl Drop for Shards {
     }
 }
 
-/// What goes to one shard in one request.
-#[derive(Default)]
-struct Part {
-    indexes: Vec<usize>,
-    writes: Vec<SignedWrite>,
-    bytes: usize,
+type Opened = (Arc<Shared>, Writer);
+
+/// Checks the configuration and makes what all shards share; the shards to open.
+fn prepare(
+    storage: &Arc<dyn Storage>,
+    config: &ShardsConfig,
+) -> Result<impl Iterator<Item = ShardId> + use<>, ShardError> {
+    config.check()?;
+    let keys = config.dir.join("keys");
+    storage.create_dir(&keys).map_err(|source| ShardError::Io {
+        what: "cannot make directory",
+        path: keys,
+        source,
+    })?;
+    Ok(config.shards.iter())
 }
 
-fn ask<T>(shard: &Shared, control: impl Fn(Answer<T>) -> Control) -> Ticket<T> {
-    let (answer, ticket) = ticket();
-    // A closed queue drops the answer, which the ticket says.
-    let _ = shard.queue.push_control(control(answer));
-    ticket
+fn open_shard(
+    storage: &Arc<dyn Storage>,
+    config: &ShardsConfig,
+    id: ShardId,
+    has_threads: bool,
+) -> Result<Opened, ShardError> {
+    shard::open(Arc::clone(storage), config.paths(id), config.setup(id, has_threads))
 }

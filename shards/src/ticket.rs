@@ -1,158 +1,175 @@
-//! An answer that is not there yet: waited for by a thread or awaited by a task.
+//! The answers to writes: waited for by a thread or awaited by a task.
+//!
+//! Writes are committed in groups, and a group's outcome is shared by the tickets of its writes: so a ticket is a counted
+//! reference and an index, and neither costs an allocation.
 
-use crate::{error::SubmitError, shard::Ack};
+use crate::{
+    error::{ShardError, SubmitError},
+    log::LogPosition,
+    shard::Ack,
+};
+use arterial_protocol::ShardId;
 use parking_lot::{Condvar, Mutex};
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, Waker},
 };
 
+/// What became of a group of writes.
 #[derive(Debug)]
-enum State<T> {
-    Waiting(Option<Waker>),
-    Answered(T),
-    Taken,
-    /// The answering side went away without an answer.
+pub(crate) enum Settled {
+    /// In the log and synced, but for the exceptions.
+    Durable {
+        shard: ShardId,
+        /// Where the group begins in the log.
+        base: LogPosition,
+        /// Where each of its entries begins in it.
+        offsets: Vec<u32>,
+        /// By index, in order of it.
+        exceptions: Vec<(u32, Result<Ack, SubmitError>)>,
+    },
+    Refused(Arc<ShardError>),
+    /// The writer went away.
     Abandoned,
 }
 
-#[derive(Debug)]
-struct Shared<T> {
-    state: Mutex<State<T>>,
-    answered: Condvar,
+/// A group's outcome, once it is there.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    settled: OnceLock<Settled>,
+    waiting: Mutex<Vec<Waker>>,
+    changed: Condvar,
 }
 
-/// The receiving end. Dropping it is fine: the work goes on.
-#[derive(Debug)]
-#[must_use = "the write is durable only once its ticket says so"]
-pub struct Ticket<T> {
-    shared: Arc<Shared<T>>,
-}
-
-/// The answering end. Dropping it without an answer releases whoever waits.
-#[derive(Debug)]
-pub(crate) struct Answer<T> {
-    shared: Arc<Shared<T>>,
-}
-
-pub(crate) fn ticket<T>() -> (Answer<T>, Ticket<T>) {
-    let shared = Arc::new(Shared { state: Mutex::new(State::Waiting(None)), answered: Condvar::new() });
-    (Answer { shared: Arc::clone(&shared) }, Ticket { shared })
-}
-
-impl<T> Answer<T> {
-    pub(crate) fn send(self, value: T) {
-        self.settle(State::Answered(value));
-    }
-
-    fn settle(&self, with: State<T>) {
-        let mut state = self.shared.state.lock();
-        if let State::Waiting(waker) = &mut *state {
-            let waker = waker.take();
-            *state = with;
-            drop(state);
-            self.shared.answered.notify_one();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+impl Outcome {
+    /// Says what became of the group; only the first word counts.
+    pub(crate) fn settle(&self, settled: Settled) {
+        if self.settled.set(settled).is_ok() {
+            let wakers = std::mem::take(&mut *self.waiting.lock());
+            self.changed.notify_all();
+            wakers.into_iter().for_each(Waker::wake);
         }
     }
-}
 
-impl<T> Drop for Answer<T> {
-    fn drop(&mut self) {
-        self.settle(State::Abandoned);
+    fn wait(&self) -> &Settled {
+        if self.settled.get().is_none() {
+            let mut waiting = self.waiting.lock();
+            while self.settled.get().is_none() {
+                self.changed.wait(&mut waiting);
+            }
+        }
+        self.settled.wait()
+    }
+
+    fn poll(&self, waker: &Waker) -> Poll<&Settled> {
+        if self.settled.get().is_none() {
+            let mut waiting = self.waiting.lock();
+            // It may have been settled before the lock was taken, and nobody would wake the task any more.
+            if self.settled.get().is_none() {
+                if !waiting.iter().any(|other| other.will_wake(waker)) {
+                    waiting.push(waker.clone());
+                }
+                return Poll::Pending;
+            }
+        }
+        self.settled.get().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
-impl<T> Ticket<T> {
-    /// Blocks until the answer is there; `None` when the engine went away without one.
-    pub(crate) fn wait_raw(self) -> Option<T> {
-        let mut state = self.shared.state.lock();
-        loop {
-            match std::mem::replace(&mut *state, State::Taken) {
-                State::Answered(value) => return Some(value),
-                State::Abandoned | State::Taken => return None,
-                waiting @ State::Waiting(_) => {
-                    *state = waiting;
-                    self.shared.answered.wait(&mut state);
+impl Settled {
+    fn of(&self, index: u32) -> Result<Ack, SubmitError> {
+        match self {
+            Self::Durable { shard, base, offsets, exceptions } => {
+                match exceptions.binary_search_by_key(&index, |(at, _)| *at) {
+                    Ok(at) => exceptions[at].1.clone(),
+                    Err(_) => Ok(Ack {
+                        shard: *shard,
+                        position: LogPosition(base.0 + u64::from(offsets[index as usize])),
+                        repeated: false,
+                    }),
                 }
             }
+            Self::Refused(error) => Err(SubmitError::Shard(Arc::clone(error))),
+            Self::Abandoned => Err(SubmitError::Closed),
         }
     }
 }
 
-/// The answer as a `Result`, where an engine that went away is an error of the same kind.
-impl<A, E: From<Abandoned>> Ticket<Result<A, E>> {
-    /// Blocks until the answer is there.
+/// The answer to one write. Dropping it is fine: the write goes its way.
+#[derive(Clone, Debug)]
+#[must_use = "the write is durable only once its ticket says so"]
+pub struct Ticket {
+    pub(crate) outcome: Arc<Outcome>,
+    pub(crate) index: u32,
+}
+
+impl Ticket {
+    /// Whether waiting would end at once.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.outcome.settled.get().is_some()
+    }
+
+    /// Blocks until the write is durable, or refused.
     ///
     /// # Errors
-    /// The answer's own, or that the engine was closed before it could answer.
-    pub fn wait(self) -> Result<A, E> {
-        self.wait_raw().unwrap_or_else(|| Err(Abandoned.into()))
+    /// Why it was refused, or that the engine was closed before it could answer.
+    pub fn wait(self) -> Result<Ack, SubmitError> {
+        self.outcome.wait().of(self.index)
     }
 }
 
-/// The engine went away without an answer.
-#[derive(Clone, Copy, Debug)]
-pub struct Abandoned;
-
-impl<A, E: From<Abandoned>> Future for Ticket<Result<A, E>> {
-    type Output = Result<A, E>;
+impl Future for Ticket {
+    type Output = Result<Ack, SubmitError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.shared.state.lock();
-        match std::mem::replace(&mut *state, State::Taken) {
-            State::Answered(value) => Poll::Ready(value),
-            State::Abandoned | State::Taken => Poll::Ready(Err(Abandoned.into())),
-            State::Waiting(_) => {
-                *state = State::Waiting(Some(context.waker().clone()));
-                Poll::Pending
-            }
-        }
+        self.outcome.poll(context.waker()).map(|settled| settled.of(self.index))
     }
 }
-
-impl From<Abandoned> for SubmitError {
-    fn from(_: Abandoned) -> Self {
-        Self::Closed
-    }
-}
-
-impl From<Abandoned> for crate::EnrolError {
-    fn from(_: Abandoned) -> Self {
-        Self::Closed
-    }
-}
-
-type Outcome = Result<Ack, SubmitError>;
 
 /// The answers to many writes, from however many shards they went to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[must_use = "the writes are durable only once their tickets say so"]
 pub struct Tickets {
-    pub(crate) writes: usize,
-    /// Which writes, and their answers.
-    pub(crate) parts: Vec<(Vec<usize>, Ticket<Vec<Outcome>>)>,
-    pub(crate) refused: Vec<(usize, SubmitError)>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) groups: Vec<Arc<Outcome>>,
+    /// Writes that were refused at once, in order of them.
+    pub(crate) refused: Vec<(u32, SubmitError)>,
+}
+
+/// Where the answer to a write will be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// In which of the groups; [`Place::REFUSED`] if in none.
+    pub(crate) group: u32,
+    pub(crate) index: u32,
+}
+
+impl Place {
+    pub(crate) const REFUSED: Self = Self { group: u32::MAX, index: 0 };
 }
 
 impl Tickets {
+    /// Whether waiting would end at once.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.groups.iter().all(|group| group.settled.get().is_some())
+    }
+
+    /// Blocks for each answer in turn; in the order of the writes.
+    pub fn answers(&self) -> impl Iterator<Item = Result<Ack, SubmitError>> + '_ {
+        let mut refused = self.refused.iter();
+        self.places.iter().map(move |place| match self.groups.get(place.group as usize) {
+            Some(group) => group.wait().of(place.index),
+            None => Err(refused.next().map_or(SubmitError::Closed, |(_, error)| error.clone())),
+        })
+    }
+
     /// Blocks until every write is answered; the answers are in the order of the writes.
     #[must_use]
     pub fn wait(self) -> Vec<Result<Ack, SubmitError>> {
-        let mut outcomes: Vec<Result<Ack, SubmitError>> =
-            (0..self.writes).map(|_| Err(SubmitError::Closed)).collect();
-        for (at, error) in self.refused {
-            outcomes[at] = Err(error);
-        }
-        for (indexes, ticket) in self.parts {
-            for (at, outcome) in indexes.into_iter().zip(ticket.wait_raw().into_iter().flatten()) {
-                outcomes[at] = outcome;
-            }
-        }
-        outcomes
+        self.answers().collect()
     }
 }
 
@@ -161,20 +178,37 @@ mod tests {
     use super::*;
     use std::{sync::atomic::AtomicUsize, sync::atomic::Ordering, task::Wake, thread};
 
-    type Reply = Result<u32, SubmitError>;
+    fn ticket() -> (Arc<Outcome>, Ticket) {
+        let outcome = Arc::new(Outcome::default());
+        (Arc::clone(&outcome), Ticket { outcome, index: 1 })
+    }
 
-    #[test]
-    fn a_thread_waits_for_the_answer() {
-        let (answer, ticket) = ticket::<Reply>();
-        let waiter = thread::spawn(move || ticket.wait());
-        answer.send(Ok(7));
-        assert_eq!(waiter.join().unwrap().unwrap(), 7);
+    fn durable() -> Settled {
+        let refused = Err(SubmitError::Closed);
+        Settled::Durable {
+            shard: ShardId(3),
+            base: LogPosition(80),
+            offsets: vec![0, 144, 288],
+            exceptions: vec![(2, refused)],
+        }
     }
 
     #[test]
-    fn a_dropped_answer_releases_the_waiter() {
-        let (answer, ticket) = ticket::<Reply>();
-        drop(answer);
+    fn a_thread_waits_for_the_answer() {
+        let (outcome, ticket) = ticket();
+        let refused = Ticket { index: 2, ..ticket.clone() };
+        let waiter = thread::spawn(move || ticket.wait());
+        outcome.settle(durable());
+        let ack = Ack { shard: ShardId(3), position: LogPosition(224), repeated: false };
+        assert_eq!(waiter.join().unwrap().unwrap(), ack);
+        assert!(refused.wait().is_err());
+    }
+
+    #[test]
+    fn only_the_first_word_counts() {
+        let (outcome, ticket) = ticket();
+        outcome.settle(Settled::Abandoned);
+        outcome.settle(durable());
         assert!(matches!(ticket.wait(), Err(SubmitError::Closed)));
     }
 
@@ -189,10 +223,11 @@ mod tests {
         let count = Arc::new(Count(AtomicUsize::new(0)));
         let waker = Waker::from(Arc::clone(&count));
         let mut context = Context::from_waker(&waker);
-        let (answer, mut ticket) = ticket::<Reply>();
+        let (outcome, mut ticket) = ticket();
         assert!(Pin::new(&mut ticket).poll(&mut context).is_pending());
-        answer.send(Ok(3));
+        assert!(Pin::new(&mut ticket).poll(&mut context).is_pending());
+        outcome.settle(durable());
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
-        assert!(matches!(Pin::new(&mut ticket).poll(&mut context), Poll::Ready(Ok(3))));
+        assert!(matches!(Pin::new(&mut ticket).poll(&mut context), Poll::Ready(Ok(_))));
     }
 }

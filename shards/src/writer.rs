@@ -1,17 +1,24 @@
-//! A shard's writer: the one thread that appends to its log.
+//! A shard's writer: the one that appends to its log.
 
 use crate::{
-    accounts::{Accounts, Device, Unsealed},
-    authenticate::{SignedWrite, authenticate},
+    accounts::Accounts,
+    check::{BUNDLE, Checks, REFUSED},
+    checkpoint::Checkpoint,
+    directory::Device,
     enrolment::{DeviceKey, Enrolment},
     error::{EnrolError, ShardError, SubmitError},
+    group::{BundlePart, Bundled, Group},
+    hash,
+    inbox::{Control, Found, Work},
     keys::{DeviceKeys, KeyStore},
-    limits::BACKLOG_RECORDS_MAX,
-    log::{Frame, LogPosition, LogWriter, StoredRecord, record_frame_bytes_max},
-    queue::{Control, Reply, Request, Work},
-    shard::{Ack, Enrolled, SealedBatch, Shared},
+    lane::Lane,
+    limits::{CHECKPOINT_LOG_BYTES, GROUP_BYTES_MAX},
+    log::{BundleFrame, Frame, LogPosition, LogWriter, RefusedMember, finish, set_slot},
+    sealing::CutAnswer,
+    shard::{Ack, Enrolled, Shared},
+    ticket::Settled,
 };
-use arterial_protocol::{BlockNumber, DeviceId, Record, Salt, digest, limits::SLOTS_END};
+use arterial_protocol::{BlockNumber, DataDigest, DeviceId, Digest, Link, limits::SLOTS_END};
 use ed25519_zebra::VerificationKey;
 use std::{
     io,
@@ -19,50 +26,92 @@ use std::{
     time::Instant,
 };
 
+#[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) log: LogWriter,
     pub(crate) accounts: Accounts,
     pub(crate) keys: KeyStore,
-    /// The canonical record that is being hashed.
-    pub(crate) canonical: Vec<u8>,
+    /// Findings about groups, kept for their memory: one more while alarms overtake.
+    pub(crate) checks: Vec<Checks>,
+    /// Where the log stood at the newest checkpoint.
+    pub(crate) checkpoint: LogPosition,
+    /// Records that may wait for a block.
+    pub(crate) backlog_records_max: usize,
     /// Why no more writes are taken, once an append or a sync has failed.
     pub(crate) poisoned: Option<String>,
 }
 
+/// What to do with the entries of a group, decided and not done.
+struct Plan {
+    /// Where each entry goes; an entry that does not stand goes nowhere.
+    offsets: Vec<u32>,
+    /// Bundles' frames as they are now that some of their members are refused.
+    bundles: Vec<Vec<u8>>,
+    exceptions: Vec<(u32, Result<Ack, SubmitError>)>,
+}
+
 impl Writer {
-    /// Works until the queue is closed and empty.
+    /// Works until the inbox is closed and empty.
     pub(crate) fn run(mut self) {
         loop {
-            // A backlog at its limit stops the writes, not the seals that work it off.
-            let take_writes = self.accounts.unsealed_records() < BACKLOG_RECORDS_MAX;
-            match self.shared.queue.take(take_writes) {
-                Work::Group(requests) => self.commit_group(requests),
-                Work::Control(control) => self.control(control),
-                Work::Done => return,
+            let work = self.shared.inbox.take(self.takes_writes());
+            if !self.work(work) {
+                return;
             }
         }
     }
 
+    /// Does one piece of work, if there is any.
+    pub(crate) fn step(&mut self) -> bool {
+        let work = self.shared.inbox.try_take(self.takes_writes());
+        work.is_some_and(|work| self.work(work))
+    }
+
+    /// A backlog at its limit stops the writes, not the seals that work it off.
+    fn takes_writes(&self) -> bool {
+        self.accounts.unsealed_records() < self.backlog_records_max
+    }
+
+    fn work(&mut self, work: Work) -> bool {
+        match work {
+            Work::Group(lane, group) => self.commit_group(group, lane != Lane::Alarm),
+            Work::Control(control) => self.control(control),
+            Work::Done => return false,
+        }
+        true
+    }
+
+    /// Nobody waits any more for an answer that can't be sent.
     fn control(&mut self, control: Control) {
         match control {
             Control::Enrol(enrolments, answer) => {
                 let outcomes = self.enrol(&enrolments);
                 self.publish();
-                answer.send(outcomes);
+                let _ = answer.send(outcomes);
             }
-            Control::Seal(number, answer) => {
-                let sealed = self.seal(number);
+            Control::Cut(number, answer) => {
+                let cut = self.cut(number);
                 self.publish();
-                answer.send(sealed);
+                let _ = answer.send(cut);
             }
-            Control::DestroyKeys(device, answer) => answer.send(self.destroy_keys(device)),
-            Control::SealsNeeded(answer) => answer.send(self.accounts.seals_needed()),
-            Control::IsUnsealed(device, seq, answer) => {
-                let slot = self.shared.directory.read().slot(device);
-                answer.send(slot.is_some_and(|slot| self.accounts.find_unsealed(slot, seq).is_some()));
+            Control::Seal(number, data, answer) => {
+                let sealed = self.seal(number, data);
+                self.publish();
+                let _ = answer.send(sealed);
             }
+            Control::DestroyKeys(device, answer) => _ = answer.send(self.destroy_keys(device)),
+            Control::SealsNeeded(answer) => _ = answer.send(self.accounts.seals_needed()),
+            Control::Find(device, seq, answer) => _ = answer.send(self.find(device, seq)),
         }
+    }
+
+    fn find(&self, device: DeviceId, seq: u32) -> Result<Found, ShardError> {
+        let slot = self.shared.directory.read().slot(device).ok_or(ShardError::UnknownDevice { device })?;
+        Ok(match self.accounts.find_unsealed(slot, seq) {
+            Some(_) => Found::Unsealed,
+            None => Found::SealedBy(self.accounts.last_sealed(slot)),
+        })
     }
 
     /// Says what waits for a block; before the answer, so that whoever has it finds it so.
@@ -78,13 +127,8 @@ impl Writer {
         }
     }
 
-    /// Syncs what was pushed; after a failure the shard takes no more.
-    fn commit(&mut self) -> Result<(), ShardError> {
-        let (bytes, begun) = (self.log.group_bytes(), Instant::now());
-        let committed: io::Result<()> = self.log.commit();
-        metrics::histogram!("arterial_commit_seconds").record(begun.elapsed());
-        #[expect(clippy::cast_precision_loss, reason = "a metric")]
-        metrics::histogram!("arterial_commit_bytes").record(bytes as f64);
+    /// Looks at what became of an append; after a failure the shard takes no more.
+    fn committed(&mut self, committed: io::Result<()>) -> Result<(), ShardError> {
         committed.or_else(|error| {
             tracing::error!(shard = %self.shared.id, %error, "the log can't be made durable: no more writes are taken");
             self.poisoned = Some(error.to_string());
@@ -92,78 +136,114 @@ impl Writer {
         })
     }
 
-    /// The durability order of writes: check, append, sync, and only then answer.
-    fn commit_group(&mut self, requests: Vec<Request>) {
-        let writes: Vec<&SignedWrite> = requests.iter().flat_map(|request| &request.writes).collect();
-        let bytes = writes.iter().map(|write| record_frame_bytes_max(write.payload.len())).sum();
-        let ready = self.check_poison().and_then(|()| self.log.reserve(bytes)).map_err(Arc::new);
-        let mut outcomes = match ready {
-            Ok(()) => self.admit_all(&writes),
-            Err(error) => refuse(writes.len(), &error),
-        };
-        if let Err(error) = self.commit() {
-            outcomes = refuse(writes.len(), &Arc::new(error));
-        }
-        let accepted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-        metrics::counter!("arterial_writes_durable_total").increment(accepted as u64);
-        metrics::counter!("arterial_writes_refused_total").increment((outcomes.len() - accepted) as u64);
-        self.publish();
-        answer(requests, outcomes);
-    }
-
-    fn admit_all(&mut self, writes: &[&SignedWrite]) -> Vec<Result<Ack, SubmitError>> {
+    /// The durability order of writes: check, complete, append, sync, and only then answer.
+    fn commit_group(&mut self, mut group: Group, overtaken_by_alarms: bool) {
+        let mut checks = self.checks.pop().unwrap_or_default();
         let shared = Arc::clone(&self.shared);
+        // Only this thread takes the lock for writing, so taking it twice for reading does not block.
         let directory = shared.directory.read();
-        let slots = authenticate(writes.iter().copied(), &directory);
-        writes
-            .iter()
-            .zip(slots)
-            .map(|(write, slot)| slot.and_then(|slot| self.admit(write, slot, directory.device(slot))))
-            .collect()
+        checks.look_up(&group, &directory);
+        checks.verify_signatures(&group, &directory, || {
+            while overtaken_by_alarms && let Some(alarms) = shared.inbox.take_alarms() {
+                self.commit_group(alarms, false);
+            }
+        });
+        hash::complete(&mut group, &mut checks, &directory);
+        drop(directory);
+        let settled = match self.append_group(&mut group, &mut checks) {
+            Ok(settled) => settled,
+            Err(error) => Settled::Refused(Arc::new(error)),
+        };
+        self.checks.push(checks);
+        self.publish();
+        shared.inbox.give_back(group.settle(settled));
     }
 
-    /// Accepts one authentic write, or finds out that it was accepted before.
-    fn admit(&mut self, signed: &SignedWrite, slot: u32, device: &Device) -> Result<Ack, SubmitError> {
-        let write = signed.write();
-        let keys = device.keys.ok_or(SubmitError::KeysDestroyed { device: device.id })?;
-        let salt = Salt::derive(&keys.subject, write.device, write.seq);
-        Record::encode(salt, &write, &mut self.canonical)?;
-        let record = StoredRecord { digest: digest(&self.canonical), write, tag: (&signed.tag).into() };
-        let link = record.link();
-        let ack = |position, repeated| Ack { shard: self.shared.id, position, repeated };
+    fn append_group(&mut self, group: &mut Group, checks: &mut Checks) -> Result<Settled, ShardError> {
+        self.check_poison()?;
+        // Bundles' frames grow by less than their refused members leave free.
+        self.log.reserve(group.bytes.len())?;
+        let base = self.log.end();
+        let Plan { offsets, bundles, exceptions } = self.plan(group, checks, base);
+        lay_out(group, checks, &offsets, &bundles, base);
+        let begun = Instant::now();
+        let committed = self.log.commit(&mut group.bytes);
+        self.committed(committed)?;
+        metrics::histogram!("arterial_commit_seconds").record(begun.elapsed());
+        #[expect(clippy::cast_precision_loss, reason = "a metric")]
+        metrics::histogram!("arterial_commit_bytes").record(group.bytes.len() as f64);
+        let refused = exceptions.iter().filter(|(_, outcome)| outcome.is_err()).count();
+        let writes = group.offsets.len() - group.bundles.len();
+        metrics::counter!("arterial_writes_durable_total").increment((writes - refused) as u64);
+        metrics::counter!("arterial_writes_refused_total").increment(refused as u64);
+        Ok(Settled::Durable { shard: self.shared.id, base, offsets, exceptions })
+    }
+
+    /// Accepts what stands and follows on what was accepted before, and says where it goes.
+    #[expect(clippy::cast_possible_truncation, reason = "a group is at most GROUP_BYTES_MAX long")]
+    fn plan(&mut self, group: &Group, checks: &mut Checks, base: LogPosition) -> Plan {
+        let mut plan = Plan {
+            offsets: Vec::with_capacity(group.offsets.len()),
+            bundles: Vec::new(),
+            exceptions: Vec::new(),
+        };
+        let (mut end, mut bundled) = (0, group.bundles.iter());
+        for (index, entry) in (0..group.offsets.len()).zip(0u32..) {
+            plan.offsets.push(end as u32);
+            match checks.slots[index] {
+                REFUSED => {}
+                BUNDLE => {
+                    let bundled = bundled.next().expect("each bundle's frame has its part");
+                    match bundle_frame(bundled, checks, &plan.offsets, end) {
+                        Some(frame) => {
+                            end += frame.len();
+                            plan.bundles.push(frame);
+                        }
+                        None => checks.slots[index] = REFUSED,
+                    }
+                }
+                slot => {
+                    let position = LogPosition(base.0 + end as u64);
+                    match self.admit(slot, checks.laid(group, index).link(), position) {
+                        Ok(None) => end += group.frame(index).len(),
+                        Ok(Some(first)) => {
+                            checks.slots[index] = REFUSED;
+                            plan.exceptions.push((entry, Ok(first)));
+                        }
+                        Err(error) => checks.refuse(index, error),
+                    }
+                }
+            }
+        }
+        plan.exceptions.extend(checks.refusals.drain(..).map(|(entry, error)| (entry, Err(error))));
+        plan.exceptions.sort_unstable_by_key(|(entry, _)| *entry);
+        plan
+    }
+
+    /// Accepts one authentic write, or finds out that it was accepted before, and where.
+    fn admit(&mut self, slot: u32, link: Link, position: LogPosition) -> Result<Option<Ack>, SubmitError> {
         let next_seq = self.accounts.next_seq(slot);
         if link.seq >= next_seq {
-            let position = self.log.push(&Frame::Record { slot, record });
-            self.accounts.accept(slot, Unsealed { link, position });
-            return Ok(ack(position, false));
+            self.accounts.accept(slot, link, position);
+            return Ok(None);
         }
-        let (accepted, position) =
-            self.find_accepted(slot, link.seq, device.last_block)
-                .map_err(Arc::new)?
-                .ok_or(SubmitError::SeqRegressed { device: device.id, next_seq, got: write.seq })?;
+        let device = self.shared.directory.read().device(slot).id;
+        let regressed = SubmitError::SeqRegressed { device, next_seq, got: link.seq.into() };
+        let (accepted, position) = self.find_accepted(slot, link.seq).map_err(Arc::new)?.ok_or(regressed)?;
         if accepted == link.digest {
-            return Ok(ack(position, true));
+            return Ok(Some(Ack { shard: self.shared.id, position, repeated: true }));
         }
-        tracing::warn!(device = %device.id, seq = write.seq, %accepted, refused = %link.digest, "equivocation");
+        tracing::warn!(%device, seq = link.seq, %accepted, refused = %link.digest, "equivocation");
         metrics::counter!("arterial_equivocations_total").increment(1);
-        Err(SubmitError::Equivocation {
-            device: device.id,
-            seq: write.seq,
-            accepted,
-            position,
-            refused: link.digest,
-        })
+        let (seq, refused) = (link.seq.into(), link.digest);
+        Err(SubmitError::Equivocation { device, seq, accepted, position, refused })
     }
 
-    fn find_accepted(
-        &self,
-        slot: u32,
-        seq: u32,
-        last_block: u64,
-    ) -> Result<Option<(arterial_protocol::Digest, LogPosition)>, ShardError> {
-        if let Some(unsealed) = self.accounts.find_unsealed(slot, seq) {
-            return Ok(Some((unsealed.link.digest, unsealed.position)));
+    fn find_accepted(&self, slot: u32, seq: u32) -> Result<Option<(Digest, LogPosition)>, ShardError> {
+        if let Some((link, position)) = self.accounts.find_unsealed(slot, seq) {
+            return Ok(Some((link.digest, position)));
         }
+        let last_block = self.accounts.last_sealed(slot);
         let Some((_, position)) = self.shared.sealed.find(slot, seq, last_block)? else { return Ok(None) };
         let digest = self.shared.read_record(position, |_, record| Ok(record.digest))?;
         Ok(Some((digest, position)))
@@ -208,9 +288,9 @@ impl Writer {
         let subject = enrolment.subject_key.unwrap_or_else(rand::random);
         let mac = match enrolment.key {
             DeviceKey::Mac(key) => Some(key),
-            DeviceKey::Ed25519(_) => None,
+            DeviceKey::Ed25519(_) | DeviceKey::Host => None,
         };
-        new.push(Device { id: device, credential, keys: Some(DeviceKeys { subject, mac }), last_block: 0 });
+        new.push(Device { id: device, credential, keys: Some(DeviceKeys { subject, mac }) });
         Ok(Enrolled { shard, slot })
     }
 
@@ -220,15 +300,17 @@ impl Writer {
             return Ok(());
         }
         self.check_poison()?;
-        self.log.reserve(new.len() * record_frame_bytes_max(0))?;
+        // An enrolment's frame is shorter than a record's head.
+        self.log.reserve(new.len() * 128)?;
         let first_slot = self.shared.directory.read().next_slot();
-        let entries: Vec<(DeviceId, DeviceKeys)> =
-            new.iter().filter_map(|device| device.keys.map(|keys| (device.id, keys))).collect();
-        self.keys.put(first_slot, &entries)?;
-        for (slot, device) in (first_slot..).zip(new) {
-            self.log.push(&Frame::Enrolment { slot, device: device.id, credential: device.credential });
-        }
-        self.commit()?;
+        self.keys.put(first_slot, new)?;
+        let frames = (first_slot..).zip(new).map(|(slot, device)| Frame::Enrolment {
+            slot,
+            device: device.id,
+            credential: device.credential,
+        });
+        let committed = self.log.append(frames);
+        self.committed(committed)?;
         let mut directory = self.shared.directory.write();
         for device in new {
             directory.add(*device);
@@ -237,53 +319,102 @@ impl Writer {
         Ok(())
     }
 
-    /// The durability order of a seal: the batch's files, sync, the seal in the log, sync, and only then answer.
-    fn seal(&mut self, number: BlockNumber) -> Result<SealedBatch, ShardError> {
+    /// Decides, durably, what goes into a block. Making its batch is the asker's work.
+    fn cut(&mut self, number: BlockNumber) -> Result<CutAnswer, ShardError> {
         let sealed = self.accounts.sealed();
         if number <= sealed {
-            return self.shared.sealed_batch(number);
+            return Ok(CutAnswer::Sealed);
         }
-        if number != sealed.next() {
-            return Err(ShardError::SealOrder {
-                shard: self.shared.id,
-                expected: sealed.next(),
-                got: number,
-            });
+        self.check_next(number)?;
+        if let Some(cut) = self.accounts.pending() {
+            return Ok(CutAnswer::Cut(Arc::clone(cut)));
         }
         self.check_poison()?;
-        let shard = self.shared.id;
-        let sealing = self
-            .accounts
-            .sealing(shard, &self.shared.directory.read())
-            .map_err(|source| ShardError::Batch { shard, source })?;
-        let data = if sealing.batch.is_empty() { None } else { Some(self.shared.sealed.write(&sealing)?) };
-        self.log.reserve(record_frame_bytes_max(0))?;
-        self.log.push(&Frame::Seal { number, data: data.unwrap_or_default() });
-        self.commit()?;
-        self.accounts.seal(&mut self.shared.directory.write());
+        self.log.reserve(GROUP_BYTES_MAX)?;
+        let committed = self.log.append([Frame::Cut { number }]);
+        self.committed(committed)?;
+        let end = self.log.end();
+        let due = end.0 - self.checkpoint.0 >= CHECKPOINT_LOG_BYTES;
+        let checkpoint = due.then(|| Checkpoint::of(&self.accounts, number, end));
+        if due {
+            self.checkpoint = end;
+        }
+        Ok(CutAnswer::Cut(self.accounts.cut(checkpoint)))
+    }
+
+    /// The last step of a seal: the batch's files are durable, now the log says so.
+    fn seal(&mut self, number: BlockNumber, data: Option<DataDigest>) -> Result<(), ShardError> {
+        if number <= self.accounts.sealed() {
+            return Ok(());
+        }
+        self.check_next(number)?;
+        self.check_poison()?;
+        self.log.reserve(128)?;
+        let committed = self.log.append([Frame::Seal { number, data: data.unwrap_or_default() }]);
+        self.committed(committed)?;
+        self.accounts.seal();
         self.shared.sealed_number.store(number.0, Ordering::Release);
-        Ok(SealedBatch { batch: Arc::new(sealing.batch), data })
+        Ok(())
+    }
+
+    fn check_next(&self, number: BlockNumber) -> Result<(), ShardError> {
+        let (shard, expected) = (self.shared.id, self.accounts.sealed().next());
+        if number == expected { Ok(()) } else { Err(ShardError::SealOrder { shard, expected, got: number }) }
     }
 
     fn destroy_keys(&mut self, device: DeviceId) -> Result<(), ShardError> {
         let mut directory = self.shared.directory.write();
         let slot = directory.slot(device).ok_or(ShardError::UnknownDevice { device })?;
-        self.keys.destroy(slot, device)?;
+        self.keys.destroy(slot, directory.device(slot))?;
         directory.device_mut(slot).keys = None;
         Ok(())
     }
 }
 
-fn refuse(writes: usize, error: &Arc<ShardError>) -> Vec<Result<Ack, SubmitError>> {
-    (0..writes).map(|_| Err(SubmitError::Shard(Arc::clone(error)))).collect()
+/// A bundle's frame, that goes to `end`, behind those of its members that are accepted; `None` if none is.
+fn bundle_frame(bundled: &Bundled, checks: &Checks, offsets: &[u32], end: usize) -> Option<Vec<u8>> {
+    let Bundled { entries, part } = bundled;
+    let refused: Vec<RefusedMember> = entries
+        .clone()
+        .zip(&part.members)
+        .filter(|(entry, _)| checks.slots[*entry as usize] == REFUSED)
+        .map(|(_, &(index, leaf))| RefusedMember { index: u32::from(index).into(), zero: 0.into(), leaf })
+        .collect();
+    if refused.len() == part.members.len() {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a group is at most GROUP_BYTES_MAX long")]
+    let back = end as u32 - offsets[entries.start as usize];
+    let BundlePart { signature, seed, writes, siblings, .. } = part;
+    let frame = BundleFrame { signature, seed, writes: *writes, back, siblings, refused: &refused };
+    let mut bytes = Vec::new();
+    Frame::Bundle(frame).append(&mut bytes);
+    Some(bytes)
 }
 
-fn answer(requests: Vec<Request>, outcomes: Vec<Result<Ack, SubmitError>>) {
-    let mut outcomes = outcomes.into_iter();
-    for request in requests {
-        match request.reply {
-            Reply::One(answer) => answer.send(outcomes.next().unwrap_or(Err(SubmitError::Closed))),
-            Reply::Many(answer) => answer.send(outcomes.by_ref().take(request.writes.len()).collect()),
-        }
+/// Moves every entry to its place, and completes it there.
+fn lay_out(group: &mut Group, checks: &Checks, offsets: &[u32], bundles: &[Vec<u8>], base: LogPosition) {
+    let (mut end, mut bundles) = (0, bundles.iter());
+    for (index, &offset) in offsets.iter().enumerate() {
+        let (frame, at) = (group.frame(index), offset as usize);
+        let length = match checks.slots[index] {
+            REFUSED => continue,
+            BUNDLE => {
+                let bundle = bundles.next().expect("each bundle's frame was made");
+                group.bytes[at..at + bundle.len()].copy_from_slice(bundle);
+                bundle.len()
+            }
+            slot => {
+                let length = frame.len();
+                if frame.start != at {
+                    group.bytes.copy_within(frame, at);
+                }
+                set_slot(&mut group.bytes[at..at + length], slot);
+                length
+            }
+        };
+        finish(&mut group.bytes[at..at + length], LogPosition(base.0 + u64::from(offset)), at == 0);
+        end = at + length;
     }
+    group.bytes.truncate(end);
 }

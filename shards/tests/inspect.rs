@@ -4,7 +4,7 @@
 mod common;
 
 use arterial_protocol::BlockNumber;
-use arterial_shards::{ShardReport, check_segment, inspect, limits::SEGMENT_BYTES_MIN};
+use arterial_shards::{Lane, ShardReport, check_segment, inspect, limits::SEGMENT_BYTES_MIN};
 use arterial_storage::{FileStorage, Storage};
 use common::{Device, config, open, payload};
 use std::{
@@ -68,7 +68,7 @@ fn deployment() -> tempfile::TempDir {
         for device in devices() {
             let payload = payload(seq);
             let (write, tag) = device.write(seq, &payload);
-            shards.submit(&write, tag).unwrap().wait().unwrap();
+            shards.submit(Lane::Routine, &write, tag).unwrap().wait().unwrap();
         }
         if seq == 2 || seq == 5 {
             shards.seal(BlockNumber(1 + seq / 5)).unwrap();
@@ -101,10 +101,11 @@ fn a_sound_deployment_is_counted_and_has_no_fault() {
         assert_eq!((report.devices, report.records, report.unsealed_records), (1, RECORDS, 3));
         assert_eq!((report.sealed, report.batches.len()), (BlockNumber(2), 4));
         let [segment] = &report.segments[..] else { panic!("{report:?}") };
-        assert_eq!((segment.frames, segment.records, segment.torn_bytes), (1 + RECORDS + 2, RECORDS, 0));
+        assert_eq!((segment.frames, segment.records, segment.torn_bytes), (1 + RECORDS + 4, RECORDS, 0));
         assert_eq!((segment.bytes, report.keys.bytes), (SEGMENT_BYTES_MIN, 128));
         let written = fs::read(&segment.path).unwrap().iter().rposition(|&byte| byte != 0).unwrap() as u64;
-        assert_eq!(segment.end.0, (written + 1).next_multiple_of(8));
+        // The last record ends with its padding.
+        assert!((written + 1..written + 65).contains(&segment.end.0));
         assert!(report.batches.iter().all(|file| file.bytes == fs::metadata(&file.path).unwrap().len()));
         let alone =
             check_segment(&fs::read(&segment.path).unwrap(), config(dir.path(), 1).domain, report.shard);
@@ -124,13 +125,13 @@ fn a_torn_tail_is_no_fault_and_is_left_where_it_is() {
 }
 
 #[test]
-fn a_segment_that_was_never_begun_is_no_fault() {
+fn a_segment_that_is_made_ahead_is_not_part_of_the_log() {
     let dir = deployment();
-    let path = segment(dir.path()).with_file_name("0000000000800000.seg");
+    let path = segment(dir.path()).with_file_name("0000000000400000.seg");
     fs::write(&path, vec![0; usize::try_from(SEGMENT_BYTES_MIN).unwrap()]).unwrap();
     let reports = look(dir.path());
     assert_eq!(reports[0].faults().count(), 0, "{reports:?}");
-    assert_eq!((reports[0].segments.len(), reports[0].records), (2, RECORDS));
+    assert_eq!((reports[0].segments.len(), reports[0].records), (1, RECORDS));
 }
 
 #[test]
@@ -153,9 +154,9 @@ fn two_segments() -> tempfile::TempDir {
     let shards = open(&FileStorage, dir.path(), SHARDS);
     let device = &devices()[0];
     let payload = vec![1; 60_000];
-    for seq in RECORDS..RECORDS + 150 {
+    for seq in RECORDS..RECORDS + 80 {
         let (write, tag) = device.write(seq, &payload);
-        shards.submit(&write, tag).unwrap().wait().unwrap();
+        shards.submit(Lane::Routine, &write, tag).unwrap().wait().unwrap();
     }
     shards.seal(BlockNumber(3)).unwrap();
     drop(shards);
@@ -180,7 +181,7 @@ fn a_missing_segment_is_named_and_a_lost_end_of_the_log_shows_in_the_batches() {
     let dir = two_segments();
     fs::remove_file(segment(dir.path())).unwrap();
     let [(path, fault), ..] = &faults(dir.path())[..] else { panic!() };
-    assert!(path.ends_with("0000000000800000.seg") && fault.contains("is missing before it"), "{fault}");
+    assert!(path.ends_with("0000000000400000.seg") && fault.contains("is missing before it"), "{fault}");
 
     let dir = deployment();
     let batch = dir.path().join("shards/0000/batches/0000000000000004.batch");
@@ -221,10 +222,10 @@ fn a_damaged_or_missing_batch_index_or_key_file_is_a_fault_of_that_file_alone() 
 fn a_log_that_does_not_make_its_batches_is_a_fault_of_the_log_alone() {
     let dir = deployment();
     let mut bytes = fs::read(segment(dir.path())).unwrap();
-    // The first record's frame, after the header and the enrolment: another digest, with a checksum that fits.
+    // The first record's frame, after the header and the enrolment: another digest behind the tag, with a checksum that fits.
     let frame = 80 + 72;
     let body = usize::try_from(u32::from_le_bytes(bytes[frame..frame + 4].try_into().unwrap())).unwrap();
-    bytes[frame + 16] ^= 1;
+    bytes[frame + 16 + 64] ^= 1;
     let crc = crc32c::crc32c(&(frame as u64).to_le_bytes());
     let crc = crc32c::crc32c_append(crc, &bytes[frame + 8..frame + 16 + body]);
     bytes[frame + 4..frame + 8].copy_from_slice(&crc.to_le_bytes());

@@ -4,7 +4,7 @@
 mod common;
 
 use arterial_protocol::{BlockNumber, DataDigest, ShardId, Tag, Write, limits::RUN_RECORDS_MAX};
-use arterial_shards::{EnrolError, Enrolment, Located, ShardError, SubmitError};
+use arterial_shards::{EnrolError, Enrolment, Lane, Located, ShardError, SubmitError};
 use arterial_storage::FileStorage;
 use common::{Device, config, open, payload};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ fn submit(shards: &arterial_shards::Shards, device: &Device, seqs: impl IntoIter
     for seq in seqs {
         let payload = payload(seq);
         let (write, tag) = device.write(seq, &payload);
-        shards.submit(&write, tag).unwrap().wait().unwrap();
+        shards.submit(Lane::Routine, &write, tag).unwrap().wait().unwrap();
     }
 }
 
@@ -58,14 +58,17 @@ fn bad_writes_are_refused_by_name_and_the_good_ones_beside_them_stand() {
     let (stranger, stranger_tag) = unknown.write(0, b"x");
     let long = vec![0; arterial_protocol::limits::PAYLOAD_BYTES_MAX + 1];
     let outcomes = shards
-        .submit_many(&[
-            (write, forged),
-            (changed, tag),
-            (write, tag),
-            (write, other_type),
-            (stranger, stranger_tag),
-            (Write { payload: &long, ..write }, tag),
-        ])
+        .submit_many(
+            Lane::Routine,
+            &[
+                (write, forged),
+                (changed, tag),
+                (write, tag),
+                (write, other_type),
+                (stranger, stranger_tag),
+                (Write { payload: &long, ..write }, tag),
+            ],
+        )
         .wait();
     let unauthentic = |n: usize| matches!(outcomes[n], Err(SubmitError::Unauthentic { seq: 0, .. }));
     assert!(unauthentic(0) && unauthentic(1) && unauthentic(3));
@@ -73,9 +76,9 @@ fn bad_writes_are_refused_by_name_and_the_good_ones_beside_them_stand() {
     assert!(matches!(outcomes[4], Err(SubmitError::UnknownDevice { .. })));
     assert!(matches!(outcomes[5], Err(SubmitError::Write(_))));
     let (regressed, regressed_tag) = known.write(9, b"later");
-    shards.submit(&regressed, regressed_tag).unwrap().wait().unwrap();
+    shards.submit(Lane::Routine, &regressed, regressed_tag).unwrap().wait().unwrap();
     let (gap, gap_tag) = known.write(4, b"too late");
-    let outcome = shards.submit(&gap, gap_tag).unwrap().wait();
+    let outcome = shards.submit(Lane::Routine, &gap, gap_tag).unwrap().wait();
     assert!(matches!(outcome, Err(SubmitError::SeqRegressed { next_seq: 10, got: 4, .. })));
 }
 
@@ -86,12 +89,12 @@ fn a_repeat_is_answered_with_the_first_position_and_a_contradiction_refused() {
     let mut shards = open(&FileStorage, dir.path(), 1);
     shards.enrol(&[device.enrolment()])[0].as_ref().unwrap();
     let (write, tag) = device.write(3, b"once");
-    let first = shards.submit(&write, tag).unwrap().wait().unwrap();
+    let first = shards.submit(Lane::Routine, &write, tag).unwrap().wait().unwrap();
     for round in 0..3 {
-        let again = shards.submit(&write, tag).unwrap().wait().unwrap();
+        let again = shards.submit(Lane::Routine, &write, tag).unwrap().wait().unwrap();
         assert!(again.repeated && again.position == first.position, "round {round}");
         let (other, other_tag) = device.write(3, b"twice");
-        let outcome = shards.submit(&other, other_tag).unwrap().wait();
+        let outcome = shards.submit(Lane::Routine, &other, other_tag).unwrap().wait();
         let Err(SubmitError::Equivocation { seq: 3, accepted, refused, position, .. }) = outcome else {
             panic!("round {round}: {outcome:?}")
         };
@@ -114,9 +117,9 @@ fn a_mac_device_writes_and_its_neighbours_key_does_not_do() {
     let device = Device::new(1);
     shards.enrol(&[Enrolment::mac(device.id, [9; 32])])[0].as_ref().unwrap();
     let (write, _) = device.write(0, b"x");
-    let bad = shards.submit(&write, Tag::mac(&[8; 32], &write)).unwrap().wait();
+    let bad = shards.submit(Lane::Routine, &write, Tag::mac(&[8; 32], &write)).unwrap().wait();
     assert!(matches!(bad, Err(SubmitError::Unauthentic { .. })));
-    shards.submit(&write, Tag::mac(&[9; 32], &write)).unwrap().wait().unwrap();
+    shards.submit(Lane::Routine, &write, Tag::mac(&[9; 32], &write)).unwrap().wait().unwrap();
 }
 
 #[test]
@@ -150,7 +153,7 @@ fn a_long_run_is_spread_over_blocks_and_stays_in_order() {
         let payload = payload(0);
         let signed: Vec<_> =
             (0..2500).map(|seq| flood.write(seq, &payload)).chain([calm.write(0, b"ok")]).collect();
-        assert!(shards.submit_many(&signed).wait().iter().all(Result::is_ok));
+        assert!(shards.submit_many(Lane::Routine, &signed).wait().iter().all(Result::is_ok));
         sizes.push(shards.seal(FIRST).unwrap()[0].batch.record_count());
     }
     let shards = open(&FileStorage, dir.path(), 1);
@@ -198,7 +201,7 @@ fn destroyed_keys_end_a_device_and_nobody_else() {
     shards.destroy_keys(gone.id).unwrap();
     for _ in 0..2 {
         let (write, tag) = gone.write(3, b"x");
-        let outcome = shards.submit(&write, tag).unwrap().wait();
+        let outcome = shards.submit(Lane::Routine, &write, tag).unwrap().wait();
         assert!(matches!(outcome, Err(SubmitError::KeysDestroyed { .. })));
         assert!(matches!(shards.locate(gone.id, 0), Err(ShardError::KeysDestroyed { .. })));
         drop(shards);
@@ -213,21 +216,22 @@ fn a_full_queue_is_busy_and_a_closed_one_closed() {
     let dir = tempfile::tempdir().unwrap();
     let device = Device::new(1);
     let mut config = config(dir.path(), 1);
-    config.queue_writes_max = 1;
+    config.lane_writes_max = 1;
     let storage: Arc<dyn arterial_storage::Storage> = Arc::new(FileStorage);
     let shards = arterial_shards::Shards::open(&storage, &config).unwrap();
     shards.enrol(&[device.enrolment()]);
     let payload = vec![0; 60_000];
     let signed: Vec<_> = (0..200).map(|seq| device.write(seq, &payload)).collect();
-    let outcomes: Vec<_> = signed.iter().map(|(write, tag)| shards.try_submit(write, *tag)).collect();
+    let outcomes: Vec<_> =
+        signed.iter().map(|(write, tag)| shards.try_submit(Lane::Routine, write, *tag)).collect();
     assert!(outcomes.iter().any(|outcome| matches!(outcome, Err(SubmitError::Busy { shard: ShardId(0) }))));
     for ticket in outcomes.into_iter().flatten() {
         // Gaps are allowed: what was taken is durable.
         ticket.wait().unwrap();
     }
     shards.close();
-    assert!(matches!(shards.submit(&signed[0].0, signed[0].1), Err(SubmitError::Closed)));
-    assert!(matches!(shards.submit_many(&signed[..1]).wait()[0], Err(SubmitError::Closed)));
+    assert!(matches!(shards.submit(Lane::Routine, &signed[0].0, signed[0].1), Err(SubmitError::Closed)));
+    assert!(matches!(shards.submit_many(Lane::Routine, &signed[..1]).wait()[0], Err(SubmitError::Closed)));
     assert!(matches!(shards.enrol(&[device.enrolment()])[0], Err(EnrolError::Closed)));
 }
 
@@ -239,7 +243,7 @@ fn a_log_goes_over_many_segments_and_is_read_back_from_each() {
     let shards = open(&FileStorage, dir.path(), 1);
     shards.enrol(&[device.enrolment()]);
     let signed: Vec<_> = (0..400).map(|seq| device.write(seq, &payload)).collect();
-    assert!(shards.submit_many(&signed).wait().iter().all(Result::is_ok));
+    assert!(shards.submit_many(Lane::Routine, &signed).wait().iter().all(Result::is_ok));
     shards.seal(FIRST).unwrap();
     assert!(std::fs::read_dir(dir.path().join("shards/0000/log")).unwrap().count() >= 3);
     let check = |shards: &arterial_shards::Shards| {

@@ -80,6 +80,17 @@ fn a_killed_process_leaves_everything_that_it_wrote() {
 }
 
 #[test]
+fn after_a_kill_what_was_written_is_seen_and_can_still_be_lost() {
+    let fates = fates(|disk| {
+        file(disk).write_at(b"new", 0).unwrap();
+        let next = disk.kill();
+        assert!(disk.is_crashed() && content(&next) == b"new");
+        next.crash().unwrap();
+    });
+    assert_eq!(fates, BTreeSet::from([b"new".to_vec(), b"old".to_vec()]));
+}
+
+#[test]
 fn a_failed_sync_leaves_its_bytes_in_doubt_for_good() {
     let fates = fates(|disk| {
         let blob = file(disk);

@@ -2,7 +2,7 @@
 
 use arterial::rollup::chain::embedded::EmbeddedConfig;
 use arterial::{
-    Ack, DeviceId, Engine, EngineBuilder, Enrolment, SubmitError, Tag, Write, protocol::ShardCount,
+    Ack, DeviceId, Engine, EngineBuilder, Enrolment, Lane, SubmitError, Tag, Write, protocol::ShardCount,
     rollup::proof::KeyPair, storage::FileStorage,
 };
 use ed25519_zebra::SigningKey;
@@ -41,7 +41,7 @@ impl Device {
     pub(crate) fn write(&self, engine: &Engine, seq: u64) -> Result<Ack, SubmitError> {
         let payload = payload(seq);
         let (write, tag) = self.sign(seq, &payload);
-        engine.submit(&write, tag)?.wait()
+        engine.submit(Lane::Routine, &write, tag)?.wait()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use crate::{error::CliError, interrupt::Interrupt};
-use arterial::{Engine, SubmitError, Tag, Tickets};
+use arterial::{Engine, Lane, SubmitError, Tag, Tickets};
 use indicatif::ProgressBar;
 use std::{collections::VecDeque, ops::Range, time::Instant};
 
@@ -51,7 +51,7 @@ pub(crate) fn ingest(
         }
         writes.clear();
         writes.extend((chunk..).zip(tags).map(|(at, tag)| (plan.write(at), *tag)));
-        in_flight.push_back((chunk..chunk + tags.len(), engine.submit_many(&writes)));
+        in_flight.push_back((chunk..chunk + tags.len(), engine.submit_many(Lane::Routine, &writes)));
     }
     for (places, tickets) in in_flight {
         ingested.take(plan, places, tickets, bar)?;

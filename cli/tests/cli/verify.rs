@@ -14,7 +14,7 @@ fn what_was_changed_is_caught_at_its_step() {
     let root = report["state_root"].as_str().unwrap();
     let given = verify(&files[..1], &["--state-root".as_ref(), root.as_ref(), "--print".as_ref()]);
     assert_eq!(given.status.code(), Some(0), "{}", stderr(&given));
-    assert!(stdout(&given).contains("arterial/receipt/v1"));
+    assert!(stdout(&given).contains("arterial/receipt/v2"));
     for step in ["encoding", "authorship", "chain", "account", "state"] {
         assert!(stdout(&given).contains(&format!("✓ {step}")), "{}", stdout(&given));
     }

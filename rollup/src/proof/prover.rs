@@ -9,9 +9,25 @@ use crate::{
 };
 use ark_bn254::Bn254;
 use ark_groth16::Groth16;
-use arterial_protocol::ShardCount;
+use arterial_protocol::{BlockStatement, ShardCount};
 
-/// Proves blocks of one deployment.
+/// Proves blocks of one deployment, and checks every proof before it hands it out.
+pub trait BlockProver: Send + Sync {
+    /// How many shards its blocks have.
+    fn shards(&self) -> ShardCount;
+
+    /// What its proofs are checked with.
+    fn verification_key(&self) -> &VerificationKey;
+
+    /// Proves a block.
+    ///
+    /// # Errors
+    /// [`ProofError::Rule`] and [`ProofError::Shards`] before any work if the witness can have no proof,
+    /// [`ProofError::Randomness`], and [`ProofError::Prover`] if the keys don't belong to the circuit.
+    fn prove(&self, witness: &BlockWitness) -> Result<ProvenBlock, ProofError>;
+}
+
+/// Proves by Groth16.
 ///
 /// It works in rayon's current pool: `install` it in one to bound its threads or lower their priority.
 #[derive(Debug)]
@@ -26,30 +42,19 @@ impl Prover {
     pub fn new(keys: KeyPair) -> Self {
         Self { proving: keys.proving, verifying: keys.verifying }
     }
+}
 
-    /// How many shards its blocks have.
-    #[must_use]
-    pub const fn shards(&self) -> ShardCount {
+impl BlockProver for Prover {
+    fn shards(&self) -> ShardCount {
         self.proving.shards
     }
 
-    /// What its proofs are checked with.
-    #[must_use]
-    pub const fn verification_key(&self) -> &VerificationKey {
+    fn verification_key(&self) -> &VerificationKey {
         &self.verifying
     }
 
-    /// Proves a block, and checks the proof before it hands it out.
-    ///
-    /// # Errors
-    /// [`ProofError::Rule`] and [`ProofError::Shards`] before any work if the witness can have no proof,
-    /// [`ProofError::Randomness`], and [`ProofError::Prover`] if the keys don't belong to the circuit.
-    pub fn prove(&self, witness: &BlockWitness) -> Result<ProvenBlock, ProofError> {
-        let (expected, got) = (self.shards().get(), witness.shards()?.get());
-        if got != expected {
-            return Err(ProofError::Shards { expected, got });
-        }
-        let statement = witness.statement()?;
+    fn prove(&self, witness: &BlockWitness) -> Result<ProvenBlock, ProofError> {
+        let statement = statement(witness, self.shards())?;
 
         let mut assignment = Assignment::default();
         BlockCircuit::new(witness, &statement).synthesize(&mut assignment);
@@ -67,4 +72,13 @@ impl Prover {
         ProvenBlock::verify(statement, encode_proof(&proof), &self.verifying)
             .map_err(|error| ProofError::Prover(error.to_string()))
     }
+}
+
+/// What a witness of this many shards proves.
+pub(super) fn statement(witness: &BlockWitness, shards: ShardCount) -> Result<BlockStatement, ProofError> {
+    let (expected, got) = (shards.get(), witness.shards()?.get());
+    if got != expected {
+        return Err(ProofError::Shards { expected, got });
+    }
+    Ok(witness.statement()?)
 }

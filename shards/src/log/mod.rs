@@ -3,21 +3,27 @@
 //! ```text
 //! log/0000000000000000.seg   log/0000000004000000.seg   …        named by the position of their first byte
 //!
-//! segment:  header[64] │ frame │ frame │ … │ zeros
+//! segment:  header[80] │ frame │ frame │ … │ zeros
 //! frame:    8-byte aligned, see `frame`
 //! ```
 //!
 //! A [`LogPosition`] is a byte of the log as a whole; segments of one log all have the same size, so the file
 //! and the offset in it follow from the position.
 
+mod bundle;
 mod frame;
 mod reader;
+mod record;
 mod segment;
 mod writer;
 
-pub(crate) use frame::{Frame, StoredRecord, record_frame_bytes_max};
+pub(crate) use bundle::{BundleFrame, RefusedMember, frame_bytes as bundle_frame_bytes};
+pub(crate) use frame::{CUT_FRAME_BYTES, Frame, HEAD_BYTES as FRAME_HEAD_BYTES, finish};
 pub(crate) use reader::LogReader;
-pub(crate) use segment::{Damage, Ending, Place, SegmentId, base_of, list, missing_before, recover};
+pub(crate) use record::{
+    Laid, StoredRecord, StoredTag, TagKind, lay_record, layout, record_frame_bytes, set_slot,
+};
+pub(crate) use segment::{Damage, Ending, Place, SegmentId, base_of, list_begun, missing_before, recover};
 pub(crate) use writer::LogWriter;
 
 use std::fmt;

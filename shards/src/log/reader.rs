@@ -1,18 +1,17 @@
 //! Reading single records back.
 
 use super::{
-    LogPosition,
-    frame::{self, Frame},
+    BundleFrame, LogPosition,
+    frame::{self, FRAME_BYTES_MAX, Frame},
     segment::path_of,
 };
 use crate::{
     error::{IoContext, ShardError},
-    limits::OPEN_FILES_MAX,
+    limits::{GROUP_BYTES_MAX, OPEN_FILES_MAX},
 };
-use arterial_protocol::limits::PAYLOAD_BYTES_MAX;
 use arterial_storage::{Blob, Cache, Map, Storage};
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -49,43 +48,66 @@ impl LogReader {
         position: LogPosition,
         read: impl FnOnce(&Frame<'_>) -> Result<T, ShardError>,
     ) -> Result<T, ShardError> {
+        self.bytes(position, FRAME_BYTES_MAX, |bytes| match frame::decode(bytes, position) {
+            Ok(decoded) => read(&decoded.frame),
+            Err(error) => Err(self.corrupt(position, format!("the frame there is not valid ({error:?})"))),
+        })
+    }
+
+    /// Shows the first bundle's frame behind `position`, and where it stands, to `read`.
+    pub(crate) fn read_bundle_after<T>(
+        &self,
+        position: LogPosition,
+        read: impl FnOnce(LogPosition, &BundleFrame<'_>) -> Result<T, ShardError>,
+    ) -> Result<T, ShardError> {
+        // It is in the same group.
+        self.bytes(position, GROUP_BYTES_MAX, |bytes| {
+            let mut at = 0;
+            loop {
+                let here = LogPosition(position.0 + at as u64);
+                match bytes.get(at..).map(|bytes| frame::decode(bytes, here)) {
+                    Some(Ok(decoded)) => match &decoded.frame {
+                        Frame::Bundle(bundle) => return read(here, bundle),
+                        _ => at += decoded.stride,
+                    },
+                    _ => return Err(self.corrupt(position, "no bundle stands behind its member".into())),
+                }
+            }
+        })
+    }
+
+    /// Shows the log's bytes from `position` on to `show`: at most so many, and at most to the segment's end.
+    fn bytes<T>(
+        &self,
+        position: LogPosition,
+        bytes_max: usize,
+        show: impl FnOnce(&[u8]) -> Result<T, ShardError>,
+    ) -> Result<T, ShardError> {
         let end = self.durable_end.load(Ordering::Acquire);
         let (base, offset) =
             (position.0 / self.segment_bytes * self.segment_bytes, position.0 % self.segment_bytes);
         let path = path_of(&self.dir, base);
         if position.0 >= end {
-            return Err(corrupt(&path, offset, "it ends before the position".into()));
+            return Err(self.corrupt(position, "it ends before the position".into()));
         }
         if base == (end - 1) / self.segment_bytes * self.segment_bytes {
             let blob = self
                 .active
                 .get_or_try_insert(base, || self.storage.open(&path).context("cannot open segment", &path))?;
             let length = usize::try_from(end - position.0).unwrap_or(usize::MAX);
-            let mut bytes = vec![0; length.min(frame::record_frame_bytes_max(PAYLOAD_BYTES_MAX))];
+            let mut bytes = vec![0; length.min(bytes_max)];
             blob.read_at(&mut bytes, offset).context("cannot read segment", &path)?;
-            return show(&bytes, position, &path, offset, read);
+            return show(&bytes);
         }
         let map = self
             .closed
             .get_or_try_insert(base, || self.storage.map(&path).context("cannot map segment", &path))?;
-        let bytes = usize::try_from(offset).ok().and_then(|offset| map.get(offset..)).unwrap_or_default();
-        show(bytes, position, &path, offset, read)
+        show(usize::try_from(offset).ok().and_then(|offset| map.get(offset..)).unwrap_or_default())
     }
-}
 
-fn show<T>(
-    bytes: &[u8],
-    position: LogPosition,
-    path: &Path,
-    offset: u64,
-    read: impl FnOnce(&Frame<'_>) -> Result<T, ShardError>,
-) -> Result<T, ShardError> {
-    match frame::decode(bytes, position) {
-        Ok(decoded) => read(&decoded.frame),
-        Err(error) => Err(corrupt(path, offset, format!("the frame there is not valid ({error:?})"))),
+    pub(crate) fn corrupt(&self, position: LogPosition, what: String) -> ShardError {
+        let (base, offset) =
+            (position.0 / self.segment_bytes * self.segment_bytes, position.0 % self.segment_bytes);
+        ShardError::Corrupt { path: path_of(&self.dir, base), offset, what }
     }
-}
-
-fn corrupt(path: &Path, offset: u64, what: String) -> ShardError {
-    ShardError::Corrupt { path: path.to_owned(), offset, what }
 }

@@ -24,7 +24,7 @@ use zerocopy::{
 };
 
 const MAGIC: [u8; 8] = *b"ARTSEG\r\n";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 pub(super) const HEADER_BYTES: u64 = size_of::<WireHeader>() as u64;
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -77,7 +77,7 @@ pub(crate) enum Ending {
     Clean,
     /// With so many bytes of a group that was never synced.
     Torn { bytes: u64 },
-    /// The process ended while it made this segment: nothing was ever in it.
+    /// The segment was made ahead and nothing was ever in it.
     Unbegun,
     /// Where something that was synced is not what was written.
     Damaged(Damage),
@@ -121,20 +121,28 @@ impl SegmentId {
         header
     }
 
-    /// Makes a segment whose space is allocated and whose header is durable.
-    pub(super) fn create(
+    /// Makes a segment's file and all its space, which takes a while. It is not begun by that.
+    pub(super) fn allocate(
         &self,
         storage: &dyn Storage,
         dir: &Path,
         base: u64,
-        previous_end: u64,
     ) -> Result<Box<dyn Blob>, ShardError> {
         let path = path_of(dir, base);
-        let blob = storage.create(&path, self.segment_bytes).context("cannot allocate segment", &path)?;
+        storage.create(&path, self.segment_bytes).context("cannot allocate segment", &path)
+    }
+
+    /// Begins a segment: its header is durable.
+    pub(super) fn begin(
+        &self,
+        blob: &dyn Blob,
+        dir: &Path,
+        base: u64,
+        previous_end: u64,
+    ) -> Result<(), ShardError> {
         blob.write_at(self.header(base, previous_end).as_bytes(), 0)
             .and_then(|()| blob.sync())
-            .context("cannot begin segment", &path)?;
-        Ok(blob)
+            .context("cannot begin segment", &path_of(dir, base))
     }
 
     /// Checks a segment's header, field by field, so that the error can say which is off.
@@ -175,23 +183,24 @@ impl SegmentId {
         Ok(())
     }
 
-    /// Shows every frame of a segment to `visit` and finds out where and how it ends; changes nothing.
+    /// Shows every frame of a segment from an offset on to `visit`, and finds out where and how the segment ends;
+    /// changes nothing.
     ///
     /// A frame that is not valid is a torn tail when nothing after it was synced on top of it, else it is damage.
     pub(crate) fn examine(
         &self,
         bytes: &[u8],
         place: &Place,
+        from: u64,
         visit: &mut dyn FnMut(LogPosition, &Frame<'_>) -> Result<(), ShardError>,
     ) -> Result<(LogPosition, Ending), ShardError> {
         let base = place.base;
         if let Err(damage) = self.check(bytes, place) {
-            let begun = !place.last || has_marked_frame(bytes, base, HEADER_BYTES);
-            let (end, ending) =
-                if begun { (base, Ending::Damaged(damage)) } else { (base + HEADER_BYTES, Ending::Unbegun) };
-            return Ok((LogPosition(end), ending));
+            let begun = !place.last || holds_anything(bytes);
+            let ending = if begun { Ending::Damaged(damage) } else { Ending::Unbegun };
+            return Ok((LogPosition(base), ending));
         }
-        let (offset, stop) = scan(bytes, base, visit)?;
+        let (offset, stop) = scan(bytes, base, from.max(HEADER_BYTES), visit)?;
         let ending = match stop {
             None => Ending::Clean,
             Some(what)
@@ -212,46 +221,77 @@ pub(crate) fn list(storage: &dyn Storage, dir: &Path) -> Result<Vec<PathBuf>, Sh
     Ok(files.into_iter().filter(|path| path.extension() == Some("seg".as_ref())).collect())
 }
 
-/// Reads a whole log, shows every frame to `visit`, and mends what a crash left: a torn tail is cut, a segment that
-/// was never begun is made again.
+/// The segments of a log that were begun, in order: the writer makes one more ahead of its need.
+pub(crate) fn list_begun(
+    storage: &dyn Storage,
+    dir: &Path,
+    id: &SegmentId,
+) -> Result<Vec<PathBuf>, ShardError> {
+    let mut segments = list(storage, dir)?;
+    if let Some(path) = segments.last()
+        && let Some(base) = base_of(path)
+    {
+        let bytes = storage.map(path).context("cannot map segment", path)?;
+        let place = Place { base, previous_end: None, last: true };
+        if id.check(&bytes, &place).is_err() && !holds_anything(&bytes) {
+            segments.pop();
+        }
+    }
+    Ok(segments)
+}
+
+/// Reads a log from a position on, shows every frame to `visit`, and cuts the torn tail that a crash left. Of the
+/// segments before, the headers are checked.
 pub(crate) fn recover(
     storage: &dyn Storage,
     dir: &Path,
     id: &SegmentId,
+    from: LogPosition,
     visit: &mut dyn FnMut(LogPosition, &Frame<'_>) -> Result<(), ShardError>,
 ) -> Result<Recovered, ShardError> {
     storage.create_dir(dir).context("cannot make directory", dir)?;
-    let segments = list(storage, dir)?;
-    let mut end = 0;
-    let mut cut_bytes = 0;
+    let segments = list_begun(storage, dir, id)?;
+    let (mut end, mut cut_bytes) = (Some(0), 0);
     for (n, path) in segments.iter().enumerate() {
         let base = n as u64 * id.segment_bytes;
         if *path != path_of(dir, base) {
             let what = missing_before(dir, base);
             return Err(ShardError::Corrupt { path: path.clone(), offset: 0, what });
         }
-        let place = Place { base, previous_end: Some(end), last: n + 1 == segments.len() };
-        let (found_end, ending) = {
-            let bytes = storage.map(path).context("cannot map segment", path)?;
-            id.examine(&bytes, &place, visit)?
-        };
+        let place = Place { base, previous_end: end, last: n + 1 == segments.len() };
+        let bytes = storage.map(path).context("cannot map segment", path)?;
+        if base + id.segment_bytes <= from.0 {
+            let damaged = |Damage { offset, what }| ShardError::Corrupt { path: path.clone(), offset, what };
+            id.check(&bytes, &place).map_err(damaged)?;
+            end = None;
+            continue;
+        }
+        let (found_end, ending) = id.examine(&bytes, &place, from.0.saturating_sub(base), visit)?;
+        drop(bytes);
         match ending {
             Ending::Clean => {}
             Ending::Torn { bytes } => {
                 cut(storage, path, found_end.0 - base, bytes)?;
                 cut_bytes = bytes;
             }
-            Ending::Unbegun => drop(id.create(storage, dir, base, end)?),
+            // It was found to be begun.
+            Ending::Unbegun => unreachable!("a segment that is not begun is not listed"),
             Ending::Damaged(Damage { offset, what }) => {
                 return Err(ShardError::Corrupt { path: path.clone(), offset, what });
             }
         }
-        end = found_end.0;
+        end = Some(found_end.0);
     }
     if segments.is_empty() {
-        id.create(storage, dir, 0, 0)?;
-        end = HEADER_BYTES;
+        let blob = id.allocate(storage, dir, 0)?;
+        id.begin(&*blob, dir, 0, 0)?;
+        end = Some(HEADER_BYTES);
     }
+    // Without one the log ends before the position, which its frames would have shown.
+    let Some(end) = end.filter(|end| *end >= from.0) else {
+        let what = format!("it ends before {from}, where a checkpoint was taken");
+        return Err(ShardError::Corrupt { path: dir.to_owned(), offset: 0, what });
+    };
     Ok(Recovered { end: LogPosition(end), cut_bytes })
 }
 
@@ -259,9 +299,10 @@ pub(crate) fn recover(
 fn scan(
     bytes: &[u8],
     base: u64,
+    from: u64,
     visit: &mut dyn FnMut(LogPosition, &Frame<'_>) -> Result<(), ShardError>,
 ) -> Result<(u64, Option<&'static str>), ShardError> {
-    let mut offset = HEADER_BYTES;
+    let mut offset = from;
     loop {
         let rest = bytes.get(to_usize(offset)..).unwrap_or_default();
         let position = LogPosition(base + offset);
@@ -277,6 +318,11 @@ fn scan(
             Err(FrameError::Content(what)) => return Ok((offset, Some(what))),
         }
     }
+}
+
+/// Whether anything was ever appended to a segment, whatever its header says: that was durable before.
+fn holds_anything(bytes: &[u8]) -> bool {
+    bytes.get(to_usize(HEADER_BYTES)..).is_some_and(|frames| written_bytes(tail(frames)) > 0)
 }
 
 /// Whether a group's first frame stands anywhere from `offset` on: all before it had been synced.
@@ -314,6 +360,6 @@ fn cut(storage: &dyn Storage, path: &Path, offset: u64, bytes: u64) -> Result<()
 
 /// A length or offset in a mapped file.
 #[expect(clippy::cast_possible_truncation, reason = "segments are at most 1 GiB")]
-const fn to_usize(bytes: u64) -> usize {
+pub(super) const fn to_usize(bytes: u64) -> usize {
     bytes as usize
 }

@@ -2,10 +2,11 @@
 
 use super::{
     LogPosition,
-    frame::Frame,
-    segment::{HEADER_BYTES, SegmentId, path_of},
+    frame::{self, Frame},
+    segment::{HEADER_BYTES, SegmentId, path_of, to_usize},
 };
 use crate::{
+    background,
     error::{IoContext, ShardError},
     limits::GROUP_BYTES_MAX,
 };
@@ -17,6 +18,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -29,9 +31,14 @@ pub(crate) struct LogWriter {
     active: Box<dyn Blob>,
     base: u64,
     end: u64,
-    group: Vec<u8>,
+    /// Frames of the writer's own, on their way to the log.
+    own: Vec<u8>,
     /// Where the log ends as far as readers may look.
     durable_end: Arc<AtomicU64>,
+    /// The next segment, if it is being made ahead.
+    next: Option<JoinHandle<Result<Box<dyn Blob>, ShardError>>>,
+    /// Whether segments are made ahead, by threads of their own.
+    makes_ahead: bool,
     /// Why the next segment could not be made, and until when it isn't tried again.
     refusal: Option<(io::ErrorKind, Instant)>,
 }
@@ -40,6 +47,9 @@ pub(crate) struct LogWriter {
 /// writes under way learns of the refusal before a later one is accepted, which would shut the earlier ones out.
 const REFUSE_FOR: Duration = Duration::from_secs(1);
 
+/// What the page cache works in, empty.
+const PAGE: [u8; 4096] = [0; 4096];
+
 impl LogWriter {
     /// Goes on where recovery found the end.
     pub(crate) fn open(
@@ -47,14 +57,28 @@ impl LogWriter {
         dir: PathBuf,
         id: SegmentId,
         end: LogPosition,
+        makes_ahead: bool,
     ) -> Result<Self, ShardError> {
         // A log's end never coincides with a segment's: a group that fills one exactly would still need a header.
         let base = (end.0 - 1) / id.segment_bytes * id.segment_bytes;
         let path = path_of(&dir, base);
         let active = storage.open(&path).context("cannot open segment", &path)?;
+        // What a killed process wrote may have been read from memory only; from here on it is answered for.
+        active.sync().context("cannot sync segment", &path)?;
         let durable_end = Arc::new(AtomicU64::new(end.0));
-        let group = Vec::with_capacity(GROUP_BYTES_MAX);
-        Ok(Self { storage, dir, id, active, base, end: end.0, group, durable_end, refusal: None })
+        Ok(Self {
+            storage,
+            dir,
+            id,
+            active,
+            base,
+            end: end.0,
+            own: Vec::new(),
+            durable_end,
+            next: None,
+            makes_ahead,
+            refusal: None,
+        })
     }
 
     /// Where readers may look up to.
@@ -67,8 +91,11 @@ impl LogWriter {
     /// Nothing is in doubt when this fails: a full disk is met here, before any state has moved.
     pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), ShardError> {
         assert!(bytes <= GROUP_BYTES_MAX, "a group is at most {GROUP_BYTES_MAX} bytes");
-        assert!(self.group.is_empty(), "a group is reserved before it begins");
-        if self.refusal.is_none() && self.end - self.base + bytes as u64 <= self.id.segment_bytes {
+        let used = self.end - self.base;
+        if self.refusal.is_none() && used + bytes as u64 <= self.id.segment_bytes {
+            if self.makes_ahead && self.next.is_none() && used > self.id.segment_bytes / 4 {
+                self.make_next();
+            }
             return Ok(());
         }
         let base = self.base + self.id.segment_bytes;
@@ -78,39 +105,85 @@ impl LogWriter {
             let path = path_of(&self.dir, base);
             return Err(ShardError::Io { what: "cannot allocate segment", path, source: kind.into() });
         }
-        let created = self.id.create(&*self.storage, &self.dir, base, self.end).inspect_err(|error| {
+        self.active = self.begin_next(base).inspect_err(|error| {
             let kind =
                 if let ShardError::Io { source, .. } = error { source.kind() } else { io::ErrorKind::Other };
             self.refusal = Some((kind, Instant::now() + REFUSE_FOR));
-        });
-        self.active = created?;
+        })?;
         self.refusal = None;
         (self.base, self.end) = (base, base + HEADER_BYTES);
         Ok(())
     }
 
-    /// Adds a frame to the group. It is nowhere yet.
-    pub(crate) fn push(&mut self, frame: &Frame<'_>) -> LogPosition {
-        frame.append(LogPosition(self.end), &mut self.group)
+    /// Begins to make the next segment, so that it is there when it is needed: zeros have to be written for it, because
+    /// only over written blocks an append syncs nothing but its own data.
+    fn make_next(&mut self) {
+        let (storage, dir, id) = (Arc::clone(&self.storage), self.dir.clone(), self.id);
+        let base = self.base + self.id.segment_bytes;
+        let make = move || {
+            background::yield_to_writers();
+            id.allocate(&*storage, &dir, base)
+        };
+        // Without a thread it is made when it is needed.
+        self.next = thread::Builder::new().name("arterial-segment".into()).spawn(make).ok();
     }
 
-    /// Bytes in the group.
-    pub(crate) fn group_bytes(&self) -> usize {
-        self.group.len()
+    fn begin_next(&mut self, base: u64) -> Result<Box<dyn Blob>, ShardError> {
+        let made = self.next.take().and_then(|thread| thread.join().ok()?.ok());
+        let blob = match made {
+            Some(blob) => blob,
+            None => self.id.allocate(&*self.storage, &self.dir, base)?,
+        };
+        self.id.begin(&*blob, &self.dir, base, self.end)?;
+        Ok(blob)
     }
 
-    /// Appends the group and syncs it: from here on it survives a crash.
+    /// Where the next frame goes.
+    pub(crate) const fn end(&self) -> LogPosition {
+        LogPosition(self.end)
+    }
+
+    /// Appends finished frames and syncs them: from here on they survive a crash.
     ///
-    /// After an error the group is in doubt and the writer must not be used again.
-    pub(crate) fn commit(&mut self) -> io::Result<()> {
-        if self.group.is_empty() {
+    /// After an error they are in doubt and the writer must not be used again.
+    pub(crate) fn commit(&mut self, frames: &mut Vec<u8>) -> io::Result<()> {
+        if frames.is_empty() {
             return Ok(());
         }
-        self.active.write_at(&self.group, self.end - self.base)?;
+        let (offset, bytes) = (self.end - self.base, frames.len());
+        // Zeros stand there already. Whole pages spare the kernel the reading of the last one.
+        let in_page = to_usize((offset + bytes as u64) % PAGE.len() as u64);
+        if in_page > 0 {
+            frames.extend_from_slice(&PAGE[in_page..]);
+        }
+        self.active.write_at(frames, offset)?;
         self.active.sync()?;
-        self.end += self.group.len() as u64;
-        self.group.clear();
+        frames.truncate(bytes);
+        self.end += bytes as u64;
         self.durable_end.store(self.end, Ordering::Release);
         Ok(())
+    }
+
+    /// [`LogWriter::commit`] of frames that are no records, as a group of their own.
+    pub(crate) fn append<'a>(&mut self, frames: impl IntoIterator<Item = Frame<'a>>) -> io::Result<()> {
+        let mut own = std::mem::take(&mut self.own);
+        own.clear();
+        for frame in frames {
+            let at = own.len();
+            frame.append(&mut own);
+            frame::finish(&mut own[at..], LogPosition(self.end + at as u64), at == 0);
+        }
+        let committed = self.commit(&mut own);
+        self.own = own;
+        committed
+    }
+}
+
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        // Nobody else may find the file half made.
+        if let Some(thread) = self.next.take() {
+            let _ = thread.join();
+        }
     }
 }

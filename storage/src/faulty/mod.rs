@@ -12,7 +12,7 @@ pub use plan::{Fault, Rates};
 use crate::{Blob, Lock, Map, Storage};
 use parking_lot::{Mutex, MutexGuard};
 use pending::{Change, Pending};
-use plan::{Chance, Course, Plan, crashed};
+use plan::{Chance, Course, Flushed, Plan, crashed};
 use std::{
     collections::BTreeMap,
     io,
@@ -52,6 +52,12 @@ impl<S: Storage + Clone + 'static> Faulty<S> {
         self.disk.lock().plan.operations
     }
 
+    /// How many of them went wrong.
+    #[must_use]
+    pub fn faults(&self) -> u64 {
+        self.disk.lock().plan.faults
+    }
+
     /// Lets the changing operation with this number (from 0) fail.
     pub fn fail_at(&self, operation: u64, fault: Fault) {
         self.disk.lock().plan.fault = Some((operation, fault));
@@ -65,6 +71,12 @@ impl<S: Storage + Clone + 'static> Faulty<S> {
     /// Lets every operation that needs new space fail, or no longer.
     pub fn set_full(&self, full: bool) {
         self.disk.lock().plan.full = full;
+    }
+
+    /// Lets nothing fail any more. What is lost stays lost.
+    pub fn heal(&self) {
+        let plan = &mut self.disk.lock().plan;
+        (plan.fault, plan.rates, plan.full) = (None, Rates::default(), false);
     }
 
     /// Loses power now. Every operation of this life fails from here on.
@@ -84,13 +96,22 @@ impl<S: Storage + Clone + 'static> Faulty<S> {
     /// A new life on what survived, without faults. The handles of the old one fail for good.
     ///
     /// # Errors
-    /// As [`Self::crash`], which it does first if power was not lost before.
+    /// As [`Self::crash`], which it does first.
     pub fn restart(&self) -> io::Result<Self> {
         let mut disk = self.disk.lock();
-        if !disk.plan.crashed {
-            self.crash_now(&mut disk)?;
-        }
+        self.crash_now(&mut disk)?;
         Ok(Self::seeded(self.inner.clone(), disk.plan.chance.next()))
+    }
+
+    /// The process ends and the machine does not: a new life, without faults, that sees everything that was written,
+    /// and of which what was not synced can still be lost. The handles of the old life fail for good.
+    #[must_use]
+    pub fn kill(&self) -> Self {
+        let mut disk = self.disk.lock();
+        disk.plan.crashed = true;
+        let next = Self::seeded(self.inner.clone(), disk.plan.chance.next());
+        next.disk.lock().pending = std::mem::take(&mut disk.pending);
+        next
     }
 
     /// Turns one bit of a file on the disk around, as a medium does that goes bad.
@@ -111,9 +132,11 @@ impl<S: Storage + Clone + 'static> Faulty<S> {
         match course {
             Course::Well => Ok(()),
             Course::Fails(error) | Course::Short(_, error) => Err(error),
-            Course::Killed(_) => {
+            Course::Killed(_, flushed) => {
                 disk.plan.crashed = true;
-                self.settle(disk, |pending, _| pending.into_changes())?;
+                if flushed == Flushed::Yes {
+                    self.settle(disk, |pending, _| pending.into_changes())?;
+                }
                 Err(crashed())
             }
             Course::Crashes => {
@@ -279,7 +302,7 @@ impl<S: Storage + Clone + 'static> Blob for FaultyBlob<S> {
     fn sync(&self) -> io::Result<()> {
         let mut disk = self.storage.disk.lock();
         let course = disk.plan.sync()?;
-        if !matches!(course, Course::Killed(_) | Course::Crashes) {
+        if !matches!(course, Course::Killed(..) | Course::Crashes) {
             let pending = disk.pending.remove(&self.path).unwrap_or_default();
             let changes = match course {
                 Course::Well => pending.into_changes(),

@@ -14,6 +14,10 @@ pub enum Fault {
     /// A write stops after this many bytes, other operations do nothing, and so does everything after it. What was
     /// written before is all there, also without a sync: a process is killed.
     CrashAfter(usize),
+    /// The same, but the machine stays up: what was written is seen by the next life if that begins with
+    /// [`Faulty::kill`](crate::Faulty::kill), and is lost or not, as with any loss of power, if with
+    /// [`Faulty::restart`](crate::Faulty::restart).
+    Kill(usize),
     /// Power is lost in the middle of the operation.
     Crash,
 }
@@ -41,9 +45,16 @@ pub(super) enum Course {
     Fails(io::Error),
     /// It has written so many bytes.
     Short(usize, io::Error),
-    /// It has written so many bytes, and what was written before is all there.
-    Killed(usize),
+    /// It has written so many bytes, and no operation after it does anything.
+    Killed(usize, Flushed),
     Crashes,
+}
+
+/// Whether the system has written down what was not synced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Flushed {
+    Yes,
+    No,
 }
 
 impl Course {
@@ -52,7 +63,7 @@ impl Course {
         match *self {
             Self::Well | Self::Crashes => bytes,
             Self::Fails(_) => 0,
-            Self::Short(kept, _) | Self::Killed(kept) => kept.min(bytes),
+            Self::Short(kept, _) | Self::Killed(kept, _) => kept.min(bytes),
         }
     }
 }
@@ -61,6 +72,8 @@ impl Course {
 pub(super) struct Plan {
     /// Operations that change the disk, so far.
     pub(super) operations: u64,
+    /// How many of them went wrong.
+    pub(super) faults: u64,
     pub(super) fault: Option<(u64, Fault)>,
     pub(super) rates: Rates,
     pub(super) full: bool,
@@ -79,7 +92,7 @@ fn failed() -> io::Error {
 impl Plan {
     pub(super) fn new(seed: u64) -> Self {
         let (rates, chance) = (Rates::default(), Chance::new(seed));
-        Self { operations: 0, fault: None, rates, full: false, crashed: false, chance }
+        Self { operations: 0, faults: 0, fault: None, rates, full: false, crashed: false, chance }
     }
 
     /// How a write of so many bytes goes.
@@ -117,18 +130,25 @@ impl Plan {
         }
         let operation = self.operations;
         self.operations += 1;
+        let course = self.course_of(operation, random);
+        self.faults += u64::from(!matches!(course, Course::Well));
+        Ok(course)
+    }
+
+    fn course_of(&mut self, operation: u64, random: impl FnOnce(&mut Chance) -> Option<Course>) -> Course {
         if let Some((_, fault)) = self.fault.filter(|(at, _)| *at == operation) {
-            return Ok(match fault {
+            return match fault {
                 Fault::Once(kind) => Course::Fails(io::Error::new(kind, "simulated fault")),
                 Fault::Short(bytes) => Course::Short(bytes, failed()),
-                Fault::CrashAfter(bytes) => Course::Killed(bytes),
+                Fault::CrashAfter(bytes) => Course::Killed(bytes, Flushed::Yes),
+                Fault::Kill(bytes) => Course::Killed(bytes, Flushed::No),
                 Fault::Crash => Course::Crashes,
-            });
+            };
         }
         if self.chance.in_a_million(self.rates.crash) {
-            return Ok(Course::Crashes);
+            return Course::Crashes;
         }
-        Ok(random(&mut self.chance).unwrap_or(Course::Well))
+        random(&mut self.chance).unwrap_or(Course::Well)
     }
 }
 

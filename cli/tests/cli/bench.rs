@@ -1,0 +1,53 @@
+//! `arterial bench`: what it prints adds up, whatever the figures are.
+
+use crate::common::{arterial, json, stderr, stdout};
+use std::path::Path;
+
+fn ingest(dir: &Path, args: &[&str]) -> std::process::Output {
+    let fixed = ["bench", "ingest", "--seconds", "1", "--shards", "2", "--devices", "64"];
+    arterial().args(fixed).arg("--dir").arg(dir).args(args).output().unwrap()
+}
+
+#[test]
+fn every_kind_of_authentication_is_measured_and_nothing_is_left_behind() {
+    let temp = tempfile::tempdir().unwrap();
+    for auth in ["none", "mac", "ed25519", "bundle"] {
+        // Ed25519 writes are signed beforehand, for a rate; the others go as fast as they can.
+        let rate: &[&str] =
+            if auth == "ed25519" { &["--rate", "500", "--json"] } else { &["--commit", "--json"] };
+        let report = json(&ingest(temp.path(), &[&["--auth", auth], rate].concat()), 0);
+        assert_eq!((&report["auth"], &report["refused"]), (&auth.into(), &0.into()));
+        for positive in [
+            "writes",
+            "writes_per_second",
+            "megabytes_per_second",
+            "durable_p50_ms",
+            "durable_p999_ms",
+            "fsyncs",
+            "rss_bytes",
+            "ratio_to_bare_writes",
+            "ratio_to_hashing",
+        ] {
+            assert!(report[positive].as_f64().unwrap() > 0.0, "{auth}, {positive}: {report}");
+        }
+        assert!(report["durable_p50_ms"].as_f64() <= report["durable_max_ms"].as_f64());
+    }
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_table_is_for_people_and_a_mistake_is_told() {
+    let temp = tempfile::tempdir().unwrap();
+    let table = ingest(temp.path(), &["--rate", "1000"]);
+    assert!(table.status.success(), "{}", stderr(&table));
+    for line in ["writes per second", "due to durable, ms", "allocations per write", "bare pwrite+fdatasync"]
+    {
+        assert!(stdout(&table).contains(line), "{line}: {}", stdout(&table));
+    }
+    let odd = ingest(temp.path(), &["--record-bytes", "100"]);
+    assert_eq!(odd.status.code(), Some(2));
+    assert!(stderr(&odd).contains("a multiple of 64"), "{}", stderr(&odd));
+    let nowhere = ingest(&temp.path().join("missing"), &[]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(stderr(&nowhere).contains("cannot make a directory in"), "{}", stderr(&nowhere));
+}

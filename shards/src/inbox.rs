@@ -1,0 +1,225 @@
+//! What waits for a shard's writer: bounded in writes and in bytes, in lanes by urgency.
+
+use crate::{
+    enrolment::Enrolment,
+    error::{EnrolError, ShardError},
+    group::Group,
+    lane::Lane,
+    limits::{LANE_BYTES_MAX, TURN_EVERY},
+    sealing::CutAnswer,
+    shard::Enrolled,
+};
+use arterial_protocol::{BlockNumber, DataDigest, DeviceId};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::{collections::VecDeque, sync::mpsc::SyncSender};
+
+/// Buffers of groups that are kept for the next ones.
+const SPARES_MAX: usize = 4;
+
+/// Where the answer to a question goes.
+pub(crate) type Answer<T> = SyncSender<T>;
+
+/// Everything else that a writer does, before it takes more writes.
+#[derive(Debug)]
+pub(crate) enum Control {
+    Enrol(Vec<Enrolment>, Answer<Vec<Result<Enrolled, EnrolError>>>),
+    Cut(BlockNumber, Answer<Result<CutAnswer, ShardError>>),
+    Seal(BlockNumber, Option<DataDigest>, Answer<Result<(), ShardError>>),
+    Find(DeviceId, u32, Answer<Result<Found, ShardError>>),
+    SealsNeeded(Answer<u64>),
+    DestroyKeys(DeviceId, Answer<Result<(), ShardError>>),
+}
+
+/// What a writer knows of a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found {
+    Unsealed,
+    /// If it is anywhere, then in this block of the device's or one before.
+    SealedBy(u64),
+}
+
+/// What a writer does next.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Control(Control),
+    Group(Lane, Group),
+    /// Closed, and nothing is left.
+    Done,
+}
+
+/// Why a write was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refused {
+    Full,
+    Closed,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    groups: VecDeque<Group>,
+    writes: usize,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lanes: [Waiting; Lane::ALL.len()],
+    controls: VecDeque<Control>,
+    spares: Vec<Vec<u8>>,
+    /// Groups taken since the least urgent lane had its turn.
+    taken: usize,
+    closed: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    /// Writes that wait in one lane at most.
+    writes_max: usize,
+    /// Whether somebody makes room while a submitter waits for it. If not, who would wait goes over the bounds: it is
+    /// the same caller who works it off.
+    has_writer: bool,
+    state: Mutex<State>,
+    work: Condvar,
+    room: Condvar,
+}
+
+impl Inbox {
+    pub(crate) fn new(writes_max: usize, has_writer: bool) -> Self {
+        Self { writes_max, has_writer, state: Mutex::default(), work: Condvar::new(), room: Condvar::new() }
+    }
+
+    /// Begins to hand over writes. Nobody else does until that ends, so it is short.
+    pub(crate) fn hand_over(&self, lane: Lane) -> HandOver<'_> {
+        HandOver { inbox: self, lane, state: self.state.lock() }
+    }
+
+    pub(crate) fn push_control(&self, control: Control) -> Result<(), Refused> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        state.controls.push_back(control);
+        drop(state);
+        self.work.notify_one();
+        Ok(())
+    }
+
+    /// Waits for work; writes only if `take_writes`.
+    pub(crate) fn take(&self, take_writes: bool) -> Work {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(work) = self.next(&mut state, take_writes) {
+                return work;
+            }
+            self.work.wait(&mut state);
+        }
+    }
+
+    /// Work that is there now.
+    pub(crate) fn try_take(&self, take_writes: bool) -> Option<Work> {
+        self.next(&mut self.state.lock(), take_writes)
+    }
+
+    fn next(&self, state: &mut State, take_writes: bool) -> Option<Work> {
+        if let Some(control) = state.controls.pop_front() {
+            return Some(Work::Control(control));
+        }
+        if take_writes || state.closed {
+            // The most urgent lane; now and then the least urgent one, so that none waits for ever.
+            let mut lanes = Lane::ALL;
+            if state.taken >= TURN_EVERY {
+                lanes.reverse();
+                state.taken = 0;
+            }
+            for lane in lanes {
+                if let Some(group) = self.take_from(state, lane) {
+                    state.taken += 1;
+                    return Some(Work::Group(lane, group));
+                }
+            }
+        }
+        state.closed.then_some(Work::Done)
+    }
+
+    /// The alarms that wait now: for a writer that is amid something long.
+    pub(crate) fn take_alarms(&self) -> Option<Group> {
+        self.take_from(&mut self.state.lock(), Lane::Alarm)
+    }
+
+    fn take_from(&self, state: &mut State, lane: Lane) -> Option<Group> {
+        let waiting = &mut state.lanes[lane as usize];
+        let group = waiting.groups.pop_front()?;
+        waiting.writes -= group.offsets.len();
+        waiting.bytes -= group.bytes.len();
+        self.room.notify_all();
+        Some(group)
+    }
+
+    /// Keeps a group's memory for another one.
+    pub(crate) fn give_back(&self, bytes: Vec<u8>) {
+        let mut state = self.state.lock();
+        if state.spares.len() < SPARES_MAX {
+            state.spares.push(bytes);
+        }
+    }
+
+    /// Takes nothing more. What waits is still worked off.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+        self.work.notify_one();
+        self.room.notify_all();
+    }
+
+    /// Writes that wait.
+    pub(crate) fn writes(&self) -> usize {
+        self.state.lock().lanes.iter().map(|waiting| waiting.writes).sum()
+    }
+}
+
+/// Writes being handed over to one lane.
+pub(crate) struct HandOver<'a> {
+    inbox: &'a Inbox,
+    lane: Lane,
+    state: MutexGuard<'a, State>,
+}
+
+impl HandOver<'_> {
+    /// The lane's group with room for so many entries of so many bytes together. Waits for room in the lane if `wait`.
+    pub(crate) fn reserve(
+        &mut self,
+        entries: usize,
+        bytes: usize,
+        wait: bool,
+    ) -> Result<&mut Group, Refused> {
+        loop {
+            if self.state.closed {
+                return Err(Refused::Closed);
+            }
+            let waiting = &self.state.lanes[self.lane as usize];
+            let fits =
+                waiting.writes + entries <= self.inbox.writes_max && waiting.bytes + bytes <= LANE_BYTES_MAX;
+            if waiting.groups.is_empty() || fits || (wait && !self.inbox.has_writer) {
+                break;
+            }
+            if !wait {
+                return Err(Refused::Full);
+            }
+            self.inbox.work.notify_one();
+            self.inbox.room.wait(&mut self.state);
+        }
+        let State { lanes, spares, .. } = &mut *self.state;
+        let waiting = &mut lanes[self.lane as usize];
+        if !waiting.groups.back().is_some_and(|group| group.has_room(entries, bytes)) {
+            waiting.groups.push_back(Group::reusing(spares.pop().unwrap_or_default()));
+        }
+        waiting.writes += entries;
+        waiting.bytes += bytes;
+        Ok(waiting.groups.back_mut().expect("one with room was pushed"))
+    }
+}
+
+impl Drop for HandOver<'_> {
+    fn drop(&mut self) {
+        self.inbox.work.notify_one();
+    }
+}

@@ -1,0 +1,107 @@
+//! A shard in an order that is given: what is urgent goes first, and a restart begins at a checkpoint.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+mod common;
+
+use arterial_protocol::{BlockNumber, ShardId, limits::RUN_RECORDS_MAX};
+use arterial_shards::{Lane, Located, Shards, Ticket, limits::CHECKPOINT_LOG_BYTES};
+use arterial_storage::{FileStorage, Storage};
+use common::{Device, config, open, payload};
+use std::{fs, path::Path, sync::Arc};
+
+fn stepped(dir: &Path) -> Shards {
+    let storage: Arc<dyn Storage> = Arc::new(FileStorage);
+    Shards::open_stepped(&storage, &config(dir, 1)).unwrap()
+}
+
+fn submit(shards: &Shards, lane: Lane, device: &Device, seq: u64) -> Ticket {
+    let payload = payload(seq);
+    let (write, tag) = device.write(seq, &payload);
+    shards.submit(lane, &write, tag).unwrap()
+}
+
+#[test]
+fn the_most_urgent_lane_goes_first_and_none_waits_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let shards = stepped(dir.path());
+    let (alarms, routine, bulk) = (Device::new(1), Device::new(2), Device::new(3));
+    shards.enrol(&[alarms.enrolment(), routine.enrolment(), bulk.enrolment()]);
+    let late = submit(&shards, Lane::Bulk, &bulk, 0);
+    let soon = submit(&shards, Lane::Routine, &routine, 0);
+    let first = submit(&shards, Lane::Alarm, &alarms, 0);
+    assert!(!first.is_answered());
+    for expected in [[true, false, false], [true, true, false], [true, true, true]] {
+        assert!(shards.step(ShardId(0)));
+        assert_eq!([&first, &soon, &late].map(Ticket::is_answered), expected);
+    }
+    assert!(!shards.step(ShardId(0)), "nothing is left");
+    // A flood of alarms does not starve the waveforms.
+    let late = submit(&shards, Lane::Bulk, &bulk, 1);
+    let had_its_turn = (1..100).any(|seq| {
+        drop(submit(&shards, Lane::Alarm, &alarms, seq));
+        assert!(shards.step(ShardId(0)));
+        late.is_answered()
+    });
+    assert!(had_its_turn);
+}
+
+#[test]
+fn a_restart_begins_at_the_checkpoint_and_knows_the_same_as_one_from_the_first_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let (busy, quiet) = (Device::new(1), Device::new(2));
+    let shards = open(&FileStorage, dir.path(), 1);
+    shards.enrol(&[busy.enrolment(), quiet.enrolment()]);
+    let large = vec![0xcd; 60_000];
+    let signed: Vec<_> = (0..CHECKPOINT_LOG_BYTES / 60_000).map(|seq| quiet.write(seq, &large)).collect();
+    assert!(shards.submit_many(Lane::Routine, &signed).wait().iter().all(Result::is_ok));
+    // More than one block takes of one device: the rest is over the cap when the checkpoint is taken.
+    let over = RUN_RECORDS_MAX as u64 + 300;
+    let small: Vec<_> = (0..over).map(|seq| busy.write(seq, b"72 bpm")).collect();
+    assert!(shards.submit_many(Lane::Routine, &small).wait().iter().all(Result::is_ok));
+    shards.seal(BlockNumber(1)).unwrap();
+    let checkpoint = dir.path().join("shards/0000/checkpoint");
+    assert!(checkpoint.exists());
+    let later = Device::new(3);
+    shards.enrol(&[later.enrolment()]);
+    for seq in 0..5 {
+        submit(&shards, Lane::Routine, &later, seq).wait().unwrap();
+    }
+    drop(shards);
+
+    let look = |shards: &Shards| {
+        assert_eq!(shards.unsealed_records(), 305);
+        assert!(matches!(shards.locate(busy.id, 1023), Ok(Located::Sealed(_))));
+        assert!(matches!(shards.locate(busy.id, 1024), Ok(Located::Unsealed)));
+        assert!(matches!(shards.locate(quiet.id, 7), Ok(Located::Sealed(_))));
+        // A repeat is known from before and behind the checkpoint, a step back is refused.
+        for (device, seq) in [(&busy, 3), (&busy, 1100), (&later, 2)] {
+            let (write, tag) = if device.id == busy.id {
+                device.write(seq, b"72 bpm")
+            } else {
+                device.write(seq, b"{\"bpm\":62}")
+            };
+            assert!(shards.submit(Lane::Routine, &write, tag).unwrap().wait().unwrap().repeated, "{seq}");
+        }
+    };
+    look(&open(&FileStorage, dir.path(), 1));
+    // A log from which the first segment is gone shows that it was not read.
+    let segment = dir.path().join("shards/0000/log/0000000000000000.seg");
+    let bytes = fs::read(&segment).unwrap();
+    let mut damaged = bytes.clone();
+    damaged[200] ^= 1;
+    fs::write(&segment, &damaged).unwrap();
+    look(&open(&FileStorage, dir.path(), 1));
+    fs::write(&segment, &bytes).unwrap();
+    // Without a checkpoint, or with a damaged one, the whole log is read.
+    let good = fs::read(&checkpoint).unwrap();
+    for at in [0, 60, good.len() - 5] {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        fs::write(&checkpoint, bytes).unwrap();
+        look(&open(&FileStorage, dir.path(), 1));
+    }
+    fs::remove_file(&checkpoint).unwrap();
+    let shards = open(&FileStorage, dir.path(), 1);
+    look(&shards);
+    assert_eq!(shards.seal(BlockNumber(2)).unwrap()[0].batch.record_count(), 305);
+}
