@@ -1,10 +1,12 @@
 //! Files of the operating system.
 
 use crate::{Blob, Lock, Map, Storage};
-use rustix::fs::{FallocateFlags, OFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write as _},
+    num::NonZero,
+    ops::Range,
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -26,6 +28,14 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
 
 fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Drops what the page cache has of a file's pages, as far as they are whole: a page that is used again at once costs the
+/// next write less than one that was never touched.
+fn forget(file: &File, bytes: Range<u64>) {
+    let length = NonZero::new(bytes.end.saturating_sub(bytes.start));
+    // Best effort, as the advice itself is.
+    let _ = fadvise(file, bytes.start, length, Advice::DontNeed);
 }
 
 /// Zeros in whole blocks of any disk.
@@ -126,6 +136,7 @@ impl Storage for FileStorage {
         for part in content.chunks(BYTES_AT_ONCE) {
             written = written.and_then(|()| file.write_all(part)).and_then(|()| file.sync_data());
         }
+        forget(&file, 0..content.len() as u64);
         if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
             fs::remove_file(&temporary)?;
             return Err(error);
@@ -165,6 +176,10 @@ impl Blob for OpenFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn forget(&self, bytes: Range<u64>) {
+        forget(&self.0, bytes);
     }
 
     fn bytes(&self) -> io::Result<u64> {

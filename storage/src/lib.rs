@@ -21,6 +21,7 @@ pub use memory::MemoryStorage;
 
 use std::{
     fmt, io,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -101,6 +102,11 @@ pub trait Blob: Send + Sync + fmt::Debug {
     /// The operating system's. What was written since the last success is then in doubt, for good: the kernel
     /// may have dropped it, and a second call can succeed without it.
     fn sync(&self) -> io::Result<()>;
+
+    /// Says that these bytes, which are synced, will not be read soon: what caches them is better used for others.
+    fn forget(&self, bytes: Range<u64>) {
+        let _ = bytes;
+    }
 
     /// Bytes in the file.
     ///

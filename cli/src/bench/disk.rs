@@ -3,6 +3,7 @@
 use arterial::storage::{Blob, FileStorage, Lock, Map, Storage};
 use std::{
     io,
+    ops::Range,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -87,6 +88,10 @@ impl Blob for CountedBlob {
     fn sync(&self) -> io::Result<()> {
         self.counts.syncs.fetch_add(1, Ordering::Relaxed);
         self.inner.sync()
+    }
+
+    fn forget(&self, bytes: Range<u64>) {
+        self.inner.forget(bytes);
     }
 
     fn bytes(&self) -> io::Result<u64> {

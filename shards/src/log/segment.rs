@@ -146,7 +146,7 @@ impl SegmentId {
     }
 
     /// Checks a segment's header, field by field, so that the error can say which is off.
-    fn check(&self, bytes: &[u8], place: &Place) -> Result<(), Damage> {
+    fn check(&self, bytes: &[u8], file_bytes: u64, place: &Place) -> Result<(), Damage> {
         let damage = |offset, what: String| Err(Damage { offset, what });
         let Ok((header, _)) = WireHeader::read_from_prefix(bytes) else {
             return damage(0, "the file is shorter than a segment's header".into());
@@ -166,8 +166,8 @@ impl SegmentId {
                 format!("it is of shard {} of another deployment or shard", header.shard.get()),
             );
         }
-        if header.segment_bytes != self.segment_bytes || bytes.len() as u64 != self.segment_bytes {
-            let (said, got) = (header.segment_bytes.get(), bytes.len());
+        if header.segment_bytes != self.segment_bytes || file_bytes != self.segment_bytes {
+            let (said, got) = (header.segment_bytes.get(), file_bytes);
             return damage(
                 64,
                 format!("{got} bytes long, {said} by its header: expected {}", self.segment_bytes),
@@ -183,6 +183,18 @@ impl SegmentId {
         Ok(())
     }
 
+    /// Checks the header of a segment of which nothing else is read.
+    fn check_head(&self, storage: &dyn Storage, path: &Path, place: &Place) -> Result<(), ShardError> {
+        let blob = storage.open(path).context("cannot open segment", path)?;
+        let file_bytes = blob.bytes().context("cannot read segment", path)?;
+        let mut bytes = [0; size_of::<WireHeader>()];
+        if file_bytes >= HEADER_BYTES {
+            blob.read_at(&mut bytes, 0).context("cannot read segment", path)?;
+        }
+        let damaged = |Damage { offset, what }| ShardError::Corrupt { path: path.to_owned(), offset, what };
+        self.check(&bytes, file_bytes, place).map_err(damaged)
+    }
+
     /// Shows every frame of a segment from an offset on to `visit`, and finds out where and how the segment ends;
     /// changes nothing.
     ///
@@ -195,7 +207,7 @@ impl SegmentId {
         visit: &mut dyn FnMut(LogPosition, &Frame<'_>) -> Result<(), ShardError>,
     ) -> Result<(LogPosition, Ending), ShardError> {
         let base = place.base;
-        if let Err(damage) = self.check(bytes, place) {
+        if let Err(damage) = self.check(bytes, bytes.len() as u64, place) {
             let begun = !place.last || holds_anything(bytes);
             let ending = if begun { Ending::Damaged(damage) } else { Ending::Unbegun };
             return Ok((LogPosition(base), ending));
@@ -233,7 +245,7 @@ pub(crate) fn list_begun(
     {
         let bytes = storage.map(path).context("cannot map segment", path)?;
         let place = Place { base, previous_end: None, last: true };
-        if id.check(&bytes, &place).is_err() && !holds_anything(&bytes) {
+        if id.check(&bytes, bytes.len() as u64, &place).is_err() && !holds_anything(&bytes) {
             segments.pop();
         }
     }
@@ -259,13 +271,12 @@ pub(crate) fn recover(
             return Err(ShardError::Corrupt { path: path.clone(), offset: 0, what });
         }
         let place = Place { base, previous_end: end, last: n + 1 == segments.len() };
-        let bytes = storage.map(path).context("cannot map segment", path)?;
         if base + id.segment_bytes <= from.0 {
-            let damaged = |Damage { offset, what }| ShardError::Corrupt { path: path.clone(), offset, what };
-            id.check(&bytes, &place).map_err(damaged)?;
+            id.check_head(storage, path, &place)?;
             end = None;
             continue;
         }
+        let bytes = storage.map(path).context("cannot map segment", path)?;
         let (found_end, ending) = id.examine(&bytes, &place, from.0.saturating_sub(base), visit)?;
         drop(bytes);
         match ending {

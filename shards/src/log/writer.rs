@@ -159,6 +159,9 @@ impl LogWriter {
         self.active.write_at(frames, offset)?;
         self.active.sync()?;
         frames.truncate(bytes);
+        // But for the last page, which the next append goes on with.
+        let page = PAGE.len() as u64;
+        self.active.forget(offset / page * page..(offset + bytes as u64) / page * page);
         self.end += bytes as u64;
         self.durable_end.store(self.end, Ordering::Release);
         Ok(())
