@@ -1,0 +1,117 @@
+//! The table of accounts: each touched account, before and after, one to a row.
+//!
+//! | columns | | rule |
+//! |---|---|---|
+//! | `active` | 1 | 0 or 1; 0 is padding |
+//! | `enrolled` | 1 | 0 or 1; if 1, head, `next_seq` and count before are 0 |
+//! | `slot`, `identity` | 9 | the same before and after |
+//! | `head`, `count`; `new_head` | 17 | sent as the account was; received as it will be |
+//! | `next_seq` low, high | 12 + 7 | digits of `next_seq` before |
+//! | `reach` | 7 | digits of `next_seq`'s high part + `spread` |
+//! | `new_next_seq` | 19 | digits: at most 2³⁰ |
+//! | `records` | 7 | digits: at most 1,024; `count` after is `count + records` |
+//! | `old_leaf` | 8 | the compression's output, or zeros if enrolled |
+//! | compressions | 2·199 | the account before and after |
+
+use super::{
+    Direction, NUMBERS_AFTER_TAG, TAG_ACCOUNT, block24, expressions,
+    record::{GAP_HIGH_DIGITS, GAP_LOW_DIGITS, HIGH, LOW, SPREAD_UNIT},
+};
+use crate::{
+    bus::{AccountMessage, Counted, NodeMessage, tally},
+    columns::Columns,
+    digits::Weights,
+    poseidon::{C24_COLUMNS, Poseidon},
+};
+use arterial_protocol::limits::{RUN_RECORDS_MAX, SEQ_END};
+use core::array::from_fn;
+use p3_air::{AirBuilder, WindowAccess};
+use p3_field::PrimeCharacteristicRing;
+use p3_koala_bear::KoalaBear;
+use p3_lookup::InteractionBuilder;
+
+/// Columns of one account.
+pub(crate) const ACCOUNT_COLUMNS: usize = 2
+    + 9
+    + 17
+    + GAP_LOW_DIGITS
+    + 2 * GAP_HIGH_DIGITS
+    + NEXT_SEQ_DIGITS
+    + RECORDS_DIGITS
+    + 8
+    + 2 * C24_COLUMNS;
+
+const NEXT_SEQ_DIGITS: usize = 19;
+const RECORDS_DIGITS: usize = 7;
+#[expect(clippy::cast_possible_truncation, reason = "2^30")]
+const NEXT_SEQ_MAX: u32 = SEQ_END as u32;
+#[expect(clippy::cast_possible_truncation, reason = "1,024")]
+const RECORDS_MAX: u32 = RUN_RECORDS_MAX as u32;
+/// Digits of `next_seq`: one above the last `seq` at most.
+pub(crate) const NEXT_SEQ: Weights<NEXT_SEQ_DIGITS> = Weights::up_to(NEXT_SEQ_MAX);
+/// Digits of an account's records in one batch.
+pub(crate) const RECORDS: Weights<RECORDS_DIGITS> = Weights::up_to(RECORDS_MAX);
+
+pub(super) fn eval<AB: InteractionBuilder<F = KoalaBear>>(builder: &mut AB, c24: &Poseidon<24>) {
+    let main = builder.main();
+    let mut columns = Columns::new(main.current_slice());
+    let [active, enrolled, slot] = *columns.array();
+    let identity: &[AB::Var; 8] = columns.array();
+    let head: &[AB::Var; 8] = columns.array();
+    let count = columns.one();
+    let new_head: &[AB::Var; 8] = columns.array();
+    let next_seq_low = LOW.constrain(builder, columns.array());
+    let next_seq_high = HIGH.constrain(builder, columns.array());
+    let reach = HIGH.constrain(builder, columns.array());
+    let new_next_seq = NEXT_SEQ.constrain(builder, columns.array());
+    let records = RECORDS.constrain(builder, columns.array());
+    let old_leaf: &[AB::Var; 8] = columns.array();
+
+    let spread = reach - next_seq_high.clone();
+    let next_seq = next_seq_low + next_seq_high * KoalaBear::from_u32(SPREAD_UNIT);
+    let new_count = records.clone() + count;
+
+    builder.assert_bool(active);
+    builder.assert_bool(enrolled);
+    builder.when(AB::Expr::ONE - active).assert_zeros([enrolled.into(), records.clone()]);
+    builder.when(enrolled).assert_zeros::<8, _>(*head);
+    builder.when(enrolled).assert_zeros([next_seq.clone(), count.into()]);
+
+    let leaf =
+        |builder: &mut AB, columns: &mut Columns<'_, AB::Var>, head: &[AB::Var; 8], next_seq, count| {
+            let [a, b, c, d, e] = from_fn(|_| AB::Expr::ZERO);
+            let numbers: [AB::Expr; NUMBERS_AFTER_TAG] = [next_seq, count, a, b, c, d, e];
+            c24.constrain(builder, block24::<AB>(head, identity, TAG_ACCOUNT, numbers), columns)
+        };
+    let hashed = leaf(builder, &mut columns, head, next_seq.clone(), count.into());
+    let new_leaf = leaf(builder, &mut columns, new_head, new_next_seq.clone(), new_count.clone());
+    for (&old, &hashed) in old_leaf.iter().zip(&hashed) {
+        builder.assert_eq(old, (AB::Expr::ONE - enrolled) * hashed);
+    }
+
+    let before = AccountMessage {
+        slot: slot.into(),
+        head: expressions::<AB, 8>(head),
+        next_seq,
+        count: count.into(),
+        spread: AB::Expr::ZERO,
+    };
+    let after = AccountMessage {
+        slot: slot.into(),
+        head: expressions::<AB, 8>(new_head),
+        next_seq: new_next_seq,
+        count: new_count,
+        spread,
+    };
+    before.post(builder, Direction::Send, active.into());
+    after.post(builder, Direction::Receive, active.into());
+    let leaf = NodeMessage {
+        level: AB::Expr::ZERO,
+        index: slot.into(),
+        old: expressions::<AB, 8>(old_leaf),
+        new: expressions::<AB, 8>(&new_leaf),
+    };
+    leaf.post(builder, Direction::Send, active.into());
+    tally(builder, Counted::Records, records, RECORDS_MAX);
+    tally(builder, Counted::Enrolments, enrolled.into(), 1);
+}
