@@ -10,10 +10,17 @@ use arterial::{
     storage::Storage,
 };
 use rayon::prelude::*;
-use std::{path::Path, sync::Arc, thread, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Records that make a block.
 const BLOCK_RECORDS: usize = 1 << 18;
+/// How long anything waits for one: a shard alone can come to the limit of its backlog before all together fill a block.
+const BLOCK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Seals what is durable; moves the accounts, too, if that was asked for.
 pub(crate) struct Committer {
@@ -40,14 +47,17 @@ impl Committer {
         Ok(Self { accounts, committed: 0 })
     }
 
-    /// Makes blocks while the run goes on.
+    /// Makes blocks until nobody submits any more: a backlog at its limit stops the writers, and the submitters with them.
     pub(crate) fn run(&mut self, running: &Running) -> Result<(), CliError> {
         let mut number = BlockNumber::GENESIS;
-        while running.goes_on() {
-            if running.shards.unsealed_records() < BLOCK_RECORDS {
+        let mut made = Instant::now();
+        while running.submitting() {
+            let waited = made.elapsed() >= BLOCK_INTERVAL && running.shards.has_unsealed();
+            if running.shards.unsealed_records() < BLOCK_RECORDS && !waited {
                 thread::sleep(Duration::from_millis(5));
                 continue;
             }
+            made = Instant::now();
             number = number.next();
             let sealed = running.shards.seal(number).map_err(EngineError::from)?;
             self.apply(&sealed)?;

@@ -23,7 +23,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
@@ -48,12 +48,18 @@ pub(crate) struct Running {
     measuring: AtomicBool,
     durable: AtomicU64,
     refused: AtomicU64,
+    /// Submitters that have not ended.
+    submitters: AtomicUsize,
     interrupt: Interrupt,
 }
 
 impl Running {
     pub(crate) fn goes_on(&self) -> bool {
         !self.stop.load(Ordering::Relaxed) && !self.interrupt.is_raised()
+    }
+
+    pub(crate) fn submitting(&self) -> bool {
+        self.submitters.load(Ordering::Acquire) > 0
     }
 }
 
@@ -86,6 +92,7 @@ pub(crate) fn measure(args: &IngestArgs, interrupt: &Interrupt) -> Result<Ingest
         measuring: AtomicBool::new(false),
         durable: AtomicU64::new(0),
         refused: AtomicU64::new(0),
+        submitters: AtomicUsize::new(submitters.len()),
         interrupt: interrupt.clone(),
     };
     let mut peak_bytes = 0;
@@ -183,13 +190,15 @@ fn submitters(args: &IngestArgs) -> Vec<Submitter> {
 
 /// Submits until the run ends; the latencies.
 fn submit(submitter: &mut Submitter, args: &IngestArgs, running: &Running) -> Histogram<u64> {
-    match args.rate {
+    let latencies = match args.rate {
         None => {
             let call_writes = if args.auth == BenchAuth::Bundle { args.bundle } else { CALL_WRITES };
             submit_closed(submitter, call_writes, running)
         }
         Some(rate) => submit_open(submitter, rate / args.writers as u64, running),
-    }
+    };
+    running.submitters.fetch_sub(1, Ordering::Release);
+    latencies
 }
 
 /// As fast as the answers come: a write is due when it is submitted.
