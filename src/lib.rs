@@ -15,7 +15,7 @@
 //! [`Engine`] is the whole of it, for embedding in a node:
 //!
 //! ```no_run
-//! use arterial::{DeviceId, Engine, Enrolment, Stage, Tag, Write};
+//! use arterial::{DeviceId, Engine, Enrolment, Lane, Stage, Tag, Write};
 //! # fn sign(_: &Write<'_>) -> Tag { Tag::Mac([0; 32]) }
 //!
 //! let engine = Engine::builder("/var/lib/arterial").open()?;
