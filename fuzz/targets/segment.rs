@@ -3,7 +3,7 @@
 
 use arterial_fuzz::{domain, patched};
 use arterial_protocol::{BlockNumber, DeviceId, ShardCount, ShardId, Tag, Write};
-use arterial_shards::{Enrolment, SegmentReport, Shards, ShardsConfig, check_segment};
+use arterial_shards::{Enrolment, Lane, SegmentReport, Shards, ShardsConfig, check_segment};
 use arterial_storage::{FileStorage, Storage};
 use libfuzzer_sys::fuzz_target;
 use std::sync::{Arc, LazyLock};
