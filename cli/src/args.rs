@@ -25,6 +25,7 @@ Examples:
   arterial run --input recordings/ --replicate 100
   arterial verify arterial-run/receipts/* --chain arterial-run
   arterial inspect arterial-run
+  arterial bench ingest
 
 `arterial COMMAND --help` has each command's examples and exit codes.";
 

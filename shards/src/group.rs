@@ -2,7 +2,7 @@
 //! writer: what a caller hands over is copied once.
 
 use crate::{
-    limits::{GROUP_BYTES_MAX, GROUP_WRITES_MAX},
+    limits::{GROUP_BYTES_MAX, GROUP_WRITES_MAX, PAGE_BYTES},
     log::{StoredTag, bundle_frame_bytes, lay_record},
     ticket::{Outcome, Settled},
 };
@@ -48,7 +48,7 @@ impl Group {
     pub(crate) fn reusing(mut bytes: Vec<u8>) -> Self {
         bytes.clear();
         // Reserved at once, so that it never moves; what is not written takes no memory.
-        bytes.reserve(GROUP_BYTES_MAX);
+        bytes.reserve(GROUP_BYTES_MAX + PAGE_BYTES);
         let mut group = Self::default();
         group.bytes = bytes;
         group

@@ -24,6 +24,10 @@ pub(crate) const TURN_EVERY: usize = 8;
 pub(crate) const SIGNATURES_AT_ONCE: usize = 512;
 /// Records of all shards that may wait for a block before writers stop taking writes: what bounds the memory.
 const BACKLOG_RECORDS_ALL: usize = 1 << 20;
+/// What may come over that limit: a group, and the alarms that overtook it when there was still room.
+const OVERSHOOT_RECORDS_MAX: usize = 2 * GROUP_WRITES_MAX;
+/// Bytes that groups are padded to on their way to the disk: what the page cache works in.
+pub(crate) const PAGE_BYTES: usize = 4096;
 /// Bytes of log after which a seal leaves a checkpoint.
 pub const CHECKPOINT_LOG_BYTES: u64 = 32 << 20;
 /// Devices that one enrolment call takes.
@@ -35,7 +39,7 @@ pub const OPEN_FILES_MAX: usize = 32;
 #[must_use]
 pub const fn backlog_records_max(shards: u32) -> usize {
     let share = BACKLOG_RECORDS_ALL / shards as usize;
-    let (least, most) = (2 * GROUP_WRITES_MAX, BATCH_RECORDS_MAX - GROUP_WRITES_MAX);
+    let (least, most) = (2 * GROUP_WRITES_MAX, BATCH_RECORDS_MAX - OVERSHOOT_RECORDS_MAX);
     if share < least {
         least
     } else if share > most {
@@ -52,5 +56,5 @@ const _: () = {
     // Every write of a bundle, with the bundle's own frame, fits one group by number.
     assert!(GROUP_WRITES_MAX > BUNDLE_WRITES_MAX);
     // What one seal takes always fits one batch.
-    assert!(backlog_records_max(1) + GROUP_WRITES_MAX <= BATCH_RECORDS_MAX);
+    assert!(backlog_records_max(1) + OVERSHOOT_RECORDS_MAX <= BATCH_RECORDS_MAX);
 };

@@ -20,8 +20,8 @@ use std::{
 pub(crate) struct Replay {
     pub(crate) directory: Directory,
     pub(crate) accounts: Accounts,
-    /// The block of the checkpoint that it began with: its seal stands behind that.
-    restored: BlockNumber,
+    /// The block of the checkpoint that it began with, until its seal, which stands behind that, is met.
+    restored: Option<BlockNumber>,
     /// The first slot that a frame filled, whose device's keys are not known.
     first_enrolled: u32,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Replay {
 impl Default for Replay {
     fn default() -> Self {
         let (directory, accounts) = (Directory::default(), Accounts::default());
-        Self { directory, accounts, restored: BlockNumber::GENESIS, first_enrolled: 0 }
+        Self { directory, accounts, restored: None, first_enrolled: 0 }
     }
 }
 
@@ -57,7 +57,7 @@ impl Replay {
             accounts.place(slot, link, position);
         }
         let first_enrolled = directory.next_slot();
-        Ok(Self { directory, accounts, restored: checkpoint.number, first_enrolled })
+        Ok(Self { directory, accounts, restored: Some(checkpoint.number), first_enrolled })
     }
 
     /// Takes one frame in as the writer did, and gives back what it sealed; what the writer would not have written
@@ -97,7 +97,7 @@ impl Replay {
                 }
                 self.accounts.cut(None);
             }
-            Frame::Seal { number, .. } if number == self.restored => {}
+            Frame::Seal { number, .. } if self.restored == Some(number) => self.restored = None,
             Frame::Seal { number, data } => {
                 let Some(cut) = self.accounts.pending().filter(|cut| cut.number == number) else {
                     return Err(corrupt(format!("block {number} is sealed and was not cut")));

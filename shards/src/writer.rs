@@ -144,7 +144,11 @@ impl Writer {
         let directory = shared.directory.read();
         checks.look_up(&group, &directory);
         checks.verify_signatures(&group, &directory, || {
-            while overtaken_by_alarms && let Some(alarms) = shared.inbox.take_alarms() {
+            // One group at a time: a flood of alarms must neither keep this one waiting nor fill the backlog.
+            if overtaken_by_alarms
+                && self.takes_writes()
+                && let Some(alarms) = shared.inbox.take_alarms()
+            {
                 self.commit_group(alarms, false);
             }
         });

@@ -46,6 +46,35 @@ fn the_most_urgent_lane_goes_first_and_none_waits_for_ever() {
 }
 
 #[test]
+fn alarms_overtake_a_group_whose_signatures_are_checked_and_a_flood_of_them_does_not_hold_it_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let shards = stepped(dir.path());
+    let (alarms, bulk) = (Device::new(1), Device::new(3));
+    shards.enrol(&[alarms.enrolment(), bulk.enrolment()]);
+    let large = vec![0; 60_000];
+    let alarm = |seq: u64| {
+        let (write, tag) = alarms.write(seq, &large);
+        shards.submit(Lane::Alarm, &write, tag).unwrap()
+    };
+    // Several groups of alarms wait whenever the waveform has its turn.
+    for seq in 0..400 {
+        drop(alarm(seq));
+    }
+    let late = submit(&shards, Lane::Bulk, &bulk, 0);
+    let mut waiting = shards.status()[0].queued_writes;
+    while !late.is_answered() {
+        assert!(shards.step(ShardId(0)));
+        let left = shards.status()[0].queued_writes;
+        if late.is_answered() {
+            // It, and the one group of alarms that overtook it.
+            assert!(waiting - left > 1 && waiting - left <= 1 + (1 << 20) / 60_000, "{waiting} to {left}");
+            assert!(left > 100, "alarms are left: {left}");
+        }
+        waiting = left;
+    }
+}
+
+#[test]
 fn a_restart_begins_at_the_checkpoint_and_knows_the_same_as_one_from_the_first_byte() {
     let dir = tempfile::tempdir().unwrap();
     let (busy, quiet) = (Device::new(1), Device::new(2));

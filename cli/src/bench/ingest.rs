@@ -23,7 +23,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -48,8 +48,8 @@ pub(crate) struct Running {
     measuring: AtomicBool,
     durable: AtomicU64,
     refused: AtomicU64,
-    /// Submitters that have not ended.
-    submitters: AtomicUsize,
+    /// Whether every submitter has ended.
+    submitted: AtomicBool,
     interrupt: Interrupt,
 }
 
@@ -59,7 +59,7 @@ impl Running {
     }
 
     pub(crate) fn submitting(&self) -> bool {
-        self.submitters.load(Ordering::Acquire) > 0
+        !self.submitted.load(Ordering::Acquire)
     }
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn measure(args: &IngestArgs, interrupt: &Interrupt) -> Result<Ingest
         measuring: AtomicBool::new(false),
         durable: AtomicU64::new(0),
         refused: AtomicU64::new(0),
-        submitters: AtomicUsize::new(submitters.len()),
+        submitted: AtomicBool::new(false),
         interrupt: interrupt.clone(),
     };
     let mut peak_bytes = 0;
@@ -114,8 +114,10 @@ pub(crate) fn measure(args: &IngestArgs, interrupt: &Interrupt) -> Result<Ingest
         let after = Snapshot::take(&running, &counts);
         running.stop.store(true, Ordering::Relaxed);
         let mut latencies = latencies();
-        for thread in threads {
-            latencies.add(thread.join().expect("a submitter ends")).expect("all have the same range");
+        let ended: Vec<_> = threads.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        running.submitted.store(true, Ordering::Release);
+        for ended in ended {
+            latencies.add(ended.expect("a submitter ends")).expect("all have the same range");
         }
         committing.join().expect("a committer ends")?;
         Ok(Measured { before, after, latencies })
@@ -190,15 +192,13 @@ fn submitters(args: &IngestArgs) -> Vec<Submitter> {
 
 /// Submits until the run ends; the latencies.
 fn submit(submitter: &mut Submitter, args: &IngestArgs, running: &Running) -> Histogram<u64> {
-    let latencies = match args.rate {
+    match args.rate {
         None => {
             let call_writes = if args.auth == BenchAuth::Bundle { args.bundle } else { CALL_WRITES };
             submit_closed(submitter, call_writes, running)
         }
         Some(rate) => submit_open(submitter, rate / args.writers as u64, running),
-    };
-    running.submitters.fetch_sub(1, Ordering::Release);
-    latencies
+    }
 }
 
 /// As fast as the answers come: a write is due when it is submitted.

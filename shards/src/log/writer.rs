@@ -8,7 +8,7 @@ use super::{
 use crate::{
     background,
     error::{IoContext, ShardError},
-    limits::GROUP_BYTES_MAX,
+    limits::{GROUP_BYTES_MAX, PAGE_BYTES},
 };
 use arterial_storage::{Blob, Storage};
 use std::{
@@ -47,8 +47,7 @@ pub(crate) struct LogWriter {
 /// writes under way learns of the refusal before a later one is accepted, which would shut the earlier ones out.
 const REFUSE_FOR: Duration = Duration::from_secs(1);
 
-/// What the page cache works in, empty.
-const PAGE: [u8; 4096] = [0; 4096];
+const PAGE: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
 
 impl LogWriter {
     /// Goes on where recovery found the end.
