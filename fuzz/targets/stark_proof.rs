@@ -3,7 +3,7 @@
 
 use arterial_fuzz::raw_or_patched;
 use arterial_protocol::{AccountRun, Batch, BlockNumber, DataDigest, Digest, ShardId, empty_subtree};
-use arterial_stark::{Blake3, OldTree, Options, Statement, Witness, prove, verify};
+use arterial_stark::{BatchWitness, Blake3, OldTree, Options, Statement, Witness, prove, verify};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
@@ -20,7 +20,8 @@ static SAMPLE: LazyLock<(Statement, Vec<u8>)> = LazyLock::new(|| {
     let mut batch = Batch::new(ShardId(1), BlockNumber(3));
     batch.push(AccountRun { slot: 0, enrolment: Some(Digest::ZERO), links: &[] }).expect("the first slot");
     let data = DataDigest::of(&batch.encode());
-    let witness = Witness { batch: &batch, accounts: &[None], tree: &Empty, data };
+    let batches = [BatchWitness { batch: &batch, accounts: &[None], tree: &Empty, data }];
+    let witness = Witness { number: batch.number, batches: &batches };
     let proof = prove::<Blake3>(&witness, &Options::default()).expect("a valid batch");
     (proof.verified.statement, proof.bytes)
 });

@@ -12,7 +12,9 @@ use arterial_protocol::{
     Account, AccountRun, Batch, BlockNumber, DataDigest, Digest, Link, ShardId, empty_subtree, leaves,
     limits::ACCOUNTS_DEPTH, poseidon::koala,
 };
-use arterial_stark::{Blake3, OldTree, Options, Proof, Queries, Verified, Witness, config, prove, verify};
+use arterial_stark::{
+    BatchWitness, Blake3, OldTree, Options, Proof, Queries, Witness, config, prove, verify,
+};
 use p3_koala_bear::{KOALABEAR_POSEIDON1_RC_16, KOALABEAR_POSEIDON1_RC_24, KoalaBear, MDSKoalaBearData};
 use p3_monty_31::MDSUtils;
 use p3_poseidon1::Poseidon1Constants;
@@ -65,7 +67,8 @@ fn measure(arguments: &Arguments) {
     let before: Vec<Option<Account>> =
         batch.runs().map(|run| accounts.get(run.slot as usize).copied()).collect();
     let data = DataDigest::of(&batch.encode());
-    let witness = Witness { batch: &batch, accounts: &before, tree: &tree, data };
+    let batches = [BatchWitness { batch: &batch, accounts: &before, tree: &tree, data }];
+    let witness = Witness { number: batch.number, batches: &batches };
     let proof = prove::<Blake3>(&witness, &Options::default()).expect("a valid batch");
     let prove_seconds = start.elapsed().as_secs_f64();
     let peak_rss_bytes = peak_rss_bytes();
@@ -75,7 +78,7 @@ fn measure(arguments: &Arguments) {
     let verify_ms = start.elapsed().as_secs_f64() * 1e3;
 
     let [narrow, wide] = [bare::<1>(), bare::<8>()];
-    let permutations = permutations(&batch, &verified);
+    let permutations = permutations(&batch);
     let ratio = |rates: [f64; 2]| (permutations[0] / rates[0] + permutations[1] / rates[1]) / prove_seconds;
     let figures = [
         ("records_per_second", f64::from(arguments.records) / prove_seconds, 0),
@@ -158,11 +161,11 @@ fn seal(mut accepted: Vec<(u32, Link)>) -> Batch {
 }
 
 /// How many `C24` and `C16` a batch takes.
-fn permutations(batch: &Batch, verified: &Verified) -> [f64; 2] {
+fn permutations(batch: &Batch) -> [f64; 2] {
     let slots: Vec<u32> = batch.runs().map(|run| run.slot).collect();
     let nodes: usize =
         (1..=ACCOUNTS_DEPTH).map(|level| slots.chunk_by(|a, b| a >> level == b >> level).count()).sum();
-    let c24 = verified.statement.record_count as usize + 2 * slots.len();
+    let c24 = batch.record_count() + 2 * slots.len();
     [c24 as f64, (2 * nodes) as f64]
 }
 

@@ -2,9 +2,9 @@
 //!
 //! | bus | message | sent by | received by |
 //! |---|---|---|---|
-//! | account | slot, head, `next_seq`, count, spread | an account as it was; a record, after itself | a record, before itself; an account as it will be |
-//! | node | level, index, old digest, new digest | an account's leaf; a node | the node above it; the claim |
-//! | tally | what is counted | an account: its records, its enrolment | the claim, as often as it says |
+//! | account | shard, slot, head, `next_seq`, count, spread | an account as it was; a record, after itself | a record, before itself; an account as it will be |
+//! | node | shard, level, index, old digest, new digest | an account's leaf; a node | the node above it; the claim |
+//! | tally | what is counted, shard | an account: its records, its enrolment | the claim, as often as it says |
 //!
 //! A message that is sent and one that is received cancel if and only if all their fields agree.
 
@@ -31,6 +31,7 @@ pub(crate) enum Counted {
 
 /// An account's state between two records.
 pub(crate) struct AccountMessage<E> {
+    pub(crate) shard: E,
     pub(crate) slot: E,
     pub(crate) head: [E; 8],
     pub(crate) next_seq: E,
@@ -48,13 +49,15 @@ impl<E> AccountMessage<E> {
     ) where
         E: PrimeCharacteristicRing,
     {
-        let fields = [self.slot].into_iter().chain(self.head).chain([self.next_seq, self.count, self.spread]);
+        let state = [self.next_seq, self.count, self.spread];
+        let fields = [self.shard, self.slot].into_iter().chain(self.head).chain(state);
         builder.push_interaction(ACCOUNT, fields, count(direction, active));
     }
 }
 
-/// A node of the accounts tree, before and after.
+/// A node of a shard's accounts tree, before and after.
 pub(crate) struct NodeMessage<E> {
+    pub(crate) shard: E,
     pub(crate) level: E,
     pub(crate) index: E,
     pub(crate) old: [E; 8],
@@ -71,19 +74,31 @@ impl<E> NodeMessage<E> {
     ) where
         E: PrimeCharacteristicRing,
     {
-        let fields = [self.level, self.index].into_iter().chain(self.old).chain(self.new);
+        let place = [self.shard, self.level, self.index];
+        let fields = place.into_iter().chain(self.old).chain(self.new);
         builder.push_interaction(NODE, fields, count(direction, active));
     }
 }
 
-/// Sends `number` of what is counted; the table constrains `number` to at most `max`.
-pub(crate) fn tally<AB: InteractionBuilder>(builder: &mut AB, what: Counted, number: AB::Expr, max: u32) {
-    builder.push_interaction(TALLY, [AB::Expr::from_u8(what as u8)], Count::bounded(number, max));
+/// Sends `number` of what is counted in a shard; the table constrains `number` to at most `max`.
+pub(crate) fn tally<AB: InteractionBuilder>(
+    builder: &mut AB,
+    what: Counted,
+    shard: AB::Expr,
+    number: AB::Expr,
+    max: u32,
+) {
+    builder.push_interaction(TALLY, [AB::Expr::from_u8(what as u8), shard], Count::bounded(number, max));
 }
 
-/// Receives all that was sent.
-pub(crate) fn total<AB: InteractionBuilder>(builder: &mut AB, what: Counted, number: AB::Expr) {
-    builder.push_interaction(TALLY, [AB::Expr::from_u8(what as u8)], Count::provided(-number));
+/// Receives all that was sent of a shard.
+pub(crate) fn total<AB: InteractionBuilder>(
+    builder: &mut AB,
+    what: Counted,
+    shard: AB::Expr,
+    number: AB::Expr,
+) {
+    builder.push_interaction(TALLY, [AB::Expr::from_u8(what as u8), shard], Count::provided(-number));
 }
 
 fn count<E: PrimeCharacteristicRing>(direction: Direction, active: E) -> Count<E> {

@@ -3,8 +3,8 @@
 //! ```text
 //! 0 version u16, little-endian │ 2 postcard of the body
 //! ```
-//! The body is the untouched digests beside the segments, in the order in which a walk of the tree meets them, then
-//! each segment: its claim, its tables' heights, and Plonky3's proof. Postcard takes small integers in longer
+//! The body is the untouched digests beside the claims, in the order in which a walk of the shards' trees meets them,
+//! then each segment: its claims, its tables' heights, and Plonky3's proof. Postcard takes small integers in longer
 //! encodings and bytes after the end, so what decodes is encoded again and must be the same bytes.
 
 use crate::{
@@ -19,25 +19,25 @@ use serde::{Deserialize, Serialize};
 
 const VERSION: u16 = 1;
 /// Bytes of one proof.
-pub(crate) const PROOF_BYTES_MAX: usize = 64 << 20;
-/// Segments of one proof; a full batch of a full shard has four.
-pub(crate) const SEGMENTS_MAX: usize = 16;
+pub(crate) const PROOF_BYTES_MAX: usize = 512 << 20;
+/// Segments of one proof; a full batch of a full shard has a dozen.
+pub(crate) const SEGMENTS_MAX: usize = 128;
 
 /// What a proof says beside its statement, and why that is so.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub(crate) struct Body<H: ProofHash> {
-    /// Of the largest subtrees without a segment, left to right.
+    /// Of the largest subtrees without a claim, shard by shard, left to right.
     pub(crate) untouched: Vec<WireDigest>,
-    /// Left to right.
+    /// Shard by shard, left to right.
     pub(crate) segments: Vec<Segment<H>>,
 }
 
-/// One subtree's claim and its proof.
+/// Subtrees' claims and their proof.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub(crate) struct Segment<H: ProofHash> {
-    pub(crate) claim: Claim,
+    pub(crate) claims: Vec<Claim>,
     pub(crate) shape: Shape,
     pub(crate) proof: BatchProof<Config<H>>,
 }

@@ -43,32 +43,34 @@ impl Shape {
         Ok(())
     }
 
-    /// Every instance with its height's logarithm: the claim, then the others as they are in the proof.
-    pub(crate) fn instances(&self) -> impl Iterator<Item = (Kind, u8)> {
+    /// Every instance with its height's logarithm: the claims', then the others as they are in the proof.
+    pub(crate) fn instances(&self, claims: usize) -> impl Iterator<Item = (Kind, u8)> {
         let of =
             |kind, parts: &[u8]| parts.iter().map(move |&log_height| (kind, log_height)).collect::<Vec<_>>();
-        [(Kind::Claim, 0)]
+        [(Kind::Claim(claims), 0)]
             .into_iter()
             .chain(of(Kind::Record, &self.records))
             .chain(of(Kind::Account, &self.accounts))
             .chain(of(Kind::Node, &self.nodes))
     }
 
-    /// The instances' tables.
-    pub(crate) fn tables(&self) -> Vec<Table> {
+    /// The instances' tables, for so many claims.
+    pub(crate) fn tables(&self, claims: usize) -> Vec<Table> {
         let compressions = Arc::new(Compressions::new());
-        self.instances().map(|(kind, _)| Table { kind, compressions: Arc::clone(&compressions) }).collect()
+        self.instances(claims)
+            .map(|(kind, _)| Table { kind, compressions: Arc::clone(&compressions) })
+            .collect()
     }
 
     /// The heights' logarithms, in the order of the instances.
     pub(crate) fn log_heights(&self) -> Vec<usize> {
-        self.instances().map(|(_, log_height)| usize::from(log_height)).collect()
+        self.instances(1).map(|(_, log_height)| usize::from(log_height)).collect()
     }
 }
 
 /// The heights of instances that hold `rows` rows with few left over.
 #[cfg(feature = "prover")]
-pub(crate) fn parts(rows: usize) -> Vec<u8> {
+pub(crate) fn heights(rows: usize) -> Vec<u8> {
     if rows == 0 {
         return Vec::new();
     }
@@ -91,7 +93,7 @@ mod tests {
     proptest! {
         #[test]
         fn parts_hold_the_rows_and_pass_the_check(rows in 1usize..=1 << 20) {
-            let parts = parts(rows);
+            let parts = heights(rows);
             let held: usize = parts.iter().map(|&log_height| 1 << log_height).sum();
             prop_assert!(rows <= held && held < rows + rows / 3 + (2 << LOG_HEIGHT_MIN), "{:?}", parts);
             prop_assert_eq!(Shape { records: parts, accounts: vec![], nodes: vec![] }.check(), Ok(()));

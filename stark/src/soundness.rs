@@ -68,8 +68,8 @@ const FIELD_BITS: usize = 154;
 const COLLISION_BITS: f64 = 128.0;
 /// Out-of-domain points of a column: one, and for the lookups' columns the next row's too.
 const POINTS: usize = 2;
-/// Fields of the widest message: level, index and two digests.
-const MESSAGE_FIELDS: usize = 18;
+/// Fields of the widest message: shard, level, index and two digests.
+const MESSAGE_FIELDS: usize = 19;
 /// Chunks of a quotient: degree 3 − 1.
 const QUOTIENT_CHUNKS: usize = CONSTRAINT_DEGREE - 1;
 /// Numbers of queries to choose from, so that few different verifiers are needed. Short tables need more: their
@@ -77,10 +77,10 @@ const QUOTIENT_CHUNKS: usize = CONSTRAINT_DEGREE - 1;
 const QUERY_CHOICES: [usize; 5] = [176, 184, 192, 208, 256];
 
 impl Soundness {
-    /// Of a segment with these tables in a proof of so many, by the fewest queries with which all of them together
+    /// Of a segment with these tables and so many claims in a proof of so many segments, by the fewest queries with which all of them together
     /// reach [`BITS_MIN`]; by the most, if none do.
-    pub(crate) fn of(shape: &Shape, segments: usize) -> Self {
-        let sizes = Sizes::of(shape);
+    pub(crate) fn of(shape: &Shape, claims: usize, segments: usize) -> Self {
+        let sizes = Sizes::of(shape, claims);
         let needed = BITS_MIN + (segments as f64).log2();
         let [fewest, more @ ..] = QUERY_CHOICES;
         more.iter().fold(sizes.soundness(fewest), |soundness, &queries| {
@@ -89,7 +89,8 @@ impl Soundness {
     }
 
     /// Bits of a proof with these segments: their errors add up.
-    pub(crate) fn together(segments: &[Self]) -> f64 {
+    #[must_use]
+    pub fn together(segments: &[Self]) -> f64 {
         let errors: Vec<ErrorBits> =
             segments.iter().map(|segment| ErrorBits::from_log2(segment.bits)).collect();
         ErrorBits::sum(&errors).bits()
@@ -109,9 +110,9 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of(shape: &Shape) -> Self {
+    fn of(shape: &Shape, claims: usize) -> Self {
         let mut sizes = Self { log_height: 0, constraints: 0, openings: 0, messages: 0.0 };
-        for (kind, log_height) in shape.instances() {
+        for (kind, log_height) in shape.instances(claims) {
             let messages = kind.messages();
             // Every column has one constraint at most, every fraction one, and the accumulator three.
             sizes.constraints += kind.columns() + kind.fractions() + 3;
@@ -216,6 +217,8 @@ mod tests {
     use crate::{
         air::{Kind, Table},
         config::Challenge,
+        proof::SEGMENTS_MAX,
+        segment::CLAIMS_MAX,
     };
     use p3_air::{Air, symbolic::AirLayout};
     use p3_koala_bear::KoalaBear;
@@ -232,7 +235,7 @@ mod tests {
         let known =
             [(6, 176, 100), (8, 176, 103), (10, 176, 103), (12, 176, 102), (16, 176, 102), (20, 176, 100)];
         for (log_height, queries, bits) in known {
-            let soundness = Soundness::of(&shape(log_height), 1);
+            let soundness = Soundness::of(&shape(log_height), 1, 1);
             assert_eq!(
                 (soundness.queries, soundness.bits.floor()),
                 (queries, f64::from(bits)),
@@ -244,8 +247,8 @@ mod tests {
     #[test]
     fn every_shape_reaches_what_is_needed_in_every_number_of_segments() {
         for log_height in 6..=20 {
-            for segments in 1..=16 {
-                let one = Soundness::of(&shape(log_height), segments);
+            for segments in [1, 2, 3, 16, SEGMENTS_MAX] {
+                let one = Soundness::of(&shape(log_height), CLAIMS_MAX, segments);
                 assert!(Soundness::together(&vec![one; segments]) >= BITS_MIN, "2^{log_height}, {segments}");
             }
         }
@@ -255,7 +258,7 @@ mod tests {
     #[test]
     fn p3_security_says_a_little_more() {
         for log_height in [6, 10, 16, 20] {
-            let sizes = Sizes::of(&shape(log_height));
+            let sizes = Sizes::of(&shape(log_height), 1);
             let air = StarkAirParams {
                 num_constraints: sizes.constraints,
                 max_constraint_degree: CONSTRAINT_DEGREE,
@@ -286,7 +289,8 @@ mod tests {
     /// What is counted by hand here is what Plonky3 finds in the tables.
     #[test]
     fn sizes_are_those_of_the_tables() {
-        let tables = shape(6).tables();
+        let tables: Vec<Table> =
+            [1, 2, 7, CLAIMS_MAX].iter().flat_map(|&claims| shape(6).tables(claims)).collect();
         let lookups: Vec<Lookups<KoalaBear>> =
             tables.iter().map(Lookups::from_air::<Challenge, Table>).collect();
         assert_eq!(check_bus_widths(&lookups).unwrap(), MESSAGE_FIELDS);

@@ -1,24 +1,26 @@
 //! What a batch proof says.
 
-use crate::field::{elements, limbs16};
 use arterial_protocol::{BlockNumber, DataDigest, Digest, ShardId};
-use p3_field::integers::QuotientMap;
-use p3_koala_bear::KoalaBear;
 
-/// Field elements of a statement.
-pub(crate) const STATEMENT_VALUES: usize = 2 + 4 + 8 + 8 + 1 + 1 + 16;
-
-/// What a batch proof says: by the rules, some batch of `record_count` records and `enrolment_count` enrolments moves
-/// a shard's accounts from `old_root` to `new_root`.
-///
-/// `shard`, `number` and `data` name that batch: a proof for one name is worthless for another. That `data` is the
-/// digest of that batch's bytes is not in the proof; whoever has the bytes checks it by hashing them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a batch proof says of a block: by the rules, each of its batches moves its shard's accounts from `old_root` to
+/// `new_root`.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Statement {
+    /// The block that the batches are sealed into.
+    pub number: BlockNumber,
+    /// Of every shard whose batch is not empty, in order of their ids.
+    pub batches: Vec<BatchStatement>,
+}
+
+/// By the rules, some batch of `record_count` records and `enrolment_count` enrolments moves a shard's accounts from
+/// `old_root` to `new_root`.
+///
+/// `shard`, the block's number and `data` name that batch: a proof for one name is worthless for another. That `data` is
+/// the digest of that batch's bytes is not in the proof; whoever has the bytes checks it by hashing them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BatchStatement {
     /// The shard.
     pub shard: ShardId,
-    /// The block that the batch is sealed into.
-    pub number: BlockNumber,
     /// The root of the shard's accounts tree before it.
     pub old_root: Digest,
     /// The root after it.
@@ -31,19 +33,27 @@ pub struct Statement {
     pub data: DataDigest,
 }
 
+/// BLAKE3 of a statement, by which every segment's transcript is bound to all of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct StatementDigest(pub(crate) [u8; 32]);
+
 impl Statement {
-    /// An injective encoding in field elements: what does not fit one is split into 16-bit limbs.
-    pub(crate) fn values(&self) -> [KoalaBear; STATEMENT_VALUES] {
-        let values = limbs16(self.shard.0.to_le_bytes())
-            .chain(limbs16(self.number.0.to_le_bytes()))
-            .chain(elements(self.old_root))
-            .chain(elements(self.new_root))
-            .chain([self.record_count, self.enrolment_count].map(KoalaBear::from_int))
-            .chain(limbs16(self.data.0));
-        let mut all = [KoalaBear::default(); STATEMENT_VALUES];
-        for (slot, value) in all.iter_mut().zip(values) {
-            *slot = value;
+    /// Hashes, little-endian:
+    ///
+    /// ```text
+    /// number u64 │ batches × { shard u32 │ old root[32] │ new root[32] │ records u32 │ enrolments u32 │ data[32] }
+    /// ```
+    pub(crate) fn digest(&self) -> StatementDigest {
+        let mut hasher = blake3::Hasher::new_derive_key("arterial/batch-statement/v1");
+        hasher.update(&self.number.0.to_le_bytes());
+        for batch in &self.batches {
+            hasher.update(&batch.shard.0.to_le_bytes());
+            hasher.update(&batch.old_root.to_bytes());
+            hasher.update(&batch.new_root.to_bytes());
+            hasher.update(&batch.record_count.to_le_bytes());
+            hasher.update(&batch.enrolment_count.to_le_bytes());
+            hasher.update(&batch.data.0);
         }
-        all
+        StatementDigest(*hasher.finalize().as_bytes())
     }
 }

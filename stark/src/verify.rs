@@ -5,13 +5,13 @@ use crate::{
     error::StarkError,
     field::WireDigest,
     proof::{Body, SEGMENTS_MAX, Segment},
-    segment::Claim,
+    segment::{CLAIMS_MAX, Claim, values},
     soundness::{BITS_MIN, Soundness},
-    statement::Statement,
+    statement::{BatchStatement, Statement, StatementDigest},
 };
 use arterial_protocol::{
     Digest,
-    limits::{ACCOUNTS_DEPTH, BATCH_ACCOUNTS_MAX, BATCH_RECORDS_MAX},
+    limits::{ACCOUNTS_DEPTH, BATCH_ACCOUNTS_MAX, BATCH_RECORDS_MAX, SHARDS_MAX},
     poseidon::koala,
 };
 use p3_batch_stark::{ProverData, verify_batch};
@@ -23,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub struct Verified {
     /// What holds.
     pub statement: Statement,
-    /// How sure each segment of the proof makes; none for a batch that touches nothing, which needs no proof.
+    /// How sure each segment of the proof makes; none for a block that touches nothing, which needs no proof.
     pub segments: Vec<Soundness>,
 }
 
@@ -46,59 +46,93 @@ pub fn verify<H: ProofHash>(statement: &Statement, proof: &[u8]) -> Result<Verif
     }
     check_claims(statement, &body)?;
     let mut segments = Vec::with_capacity(body.segments.len());
-    for segment in &body.segments {
-        segment.shape.check()?;
-        segments.push(Soundness::of(&segment.shape, body.segments.len()));
+    for Segment { claims, shape, .. } in &body.segments {
+        shape.check()?;
+        segments.push(Soundness::of(shape, claims.len(), body.segments.len()));
     }
-    let verified = Verified { statement: *statement, segments };
+    let verified = Verified { statement: statement.clone(), segments };
     if verified.bits() < BITS_MIN {
         return Err(StarkError::Soundness { expected: BITS_MIN, got: verified.bits() });
     }
+    let digest = statement.digest();
     for (segment, soundness) in body.segments.iter().zip(&verified.segments) {
-        check_segment(statement, segment, soundness)?;
+        check_segment(&digest, segment, soundness)?;
     }
     Ok(verified)
 }
 
 /// Requires that the segments' claims add up to the statement.
 fn check_claims<H: ProofHash>(statement: &Statement, body: &Body<H>) -> Result<(), StarkError> {
-    // A count above the prime would read as a smaller one in the proof.
-    if statement.record_count as usize > BATCH_RECORDS_MAX
-        || statement.enrolment_count as usize > BATCH_ACCOUNTS_MAX
-    {
-        return Err(StarkError::Claim { what: "counts, which no batch has" });
+    for Segment { claims, .. } in &body.segments {
+        if claims.is_empty() || claims.len() > CLAIMS_MAX {
+            return Err(StarkError::Malformed { fault: "a segment has no claim or too many" });
+        }
+        // Its tallies are by shard, so that two claims of one shard could trade their counts.
+        if !claims.is_sorted_by(|left, right| left.shard < right.shard) {
+            return Err(StarkError::Malformed { fault: "a segment's shards are not in order" });
+        }
+        if claims.iter().any(|claim| usize::from(claim.level) > ACCOUNTS_DEPTH) {
+            return Err(StarkError::Malformed { fault: "a claim is above the tree" });
+        }
     }
-    let sum = |of: fn(&Claim) -> u32| -> u64 {
-        body.segments.iter().map(|segment| u64::from(of(&segment.claim))).sum()
-    };
-    if u64::from(statement.record_count) != sum(|claim| claim.records) {
-        return Err(StarkError::Claim { what: "record count" });
+    if !statement.batches.is_sorted_by(|left, right| left.shard < right.shard) {
+        return Err(StarkError::Batches { number: statement.number });
     }
-    if u64::from(statement.enrolment_count) != sum(|claim| claim.enrolments) {
-        return Err(StarkError::Claim { what: "enrolment count" });
+    let claims: Vec<Claim> = body.segments.iter().flat_map(|segment| &segment.claims).copied().collect();
+    let (mut rest, mut untouched) = (&claims[..], body.untouched.iter());
+    for batch in &statement.batches {
+        let own = rest.iter().take_while(|claim| claim.shard == batch.shard.0).count();
+        let (claims, others) = rest.split_at(own);
+        check_batch(batch, claims, &mut untouched)?;
+        rest = others;
     }
-    if body.segments.iter().any(|segment| usize::from(segment.claim.level) > ACCOUNTS_DEPTH) {
-        return Err(StarkError::Malformed { fault: "a segment is above the tree" });
+    if !rest.is_empty() {
+        return Err(StarkError::Malformed { fault: "a claim of a shard that the statement does not name" });
     }
-    let claims: Vec<Claim> = body.segments.iter().map(|segment| segment.claim).collect();
-    let (old, new) = roots(&claims, &body.untouched)?;
-    if old != statement.old_root {
-        return Err(StarkError::Claim { what: "old root" });
-    }
-    if new != statement.new_root {
-        return Err(StarkError::Claim { what: "new root" });
+    if untouched.next().is_some() {
+        return Err(StarkError::Malformed { fault: "more digests than the trees have beside the claims" });
     }
     Ok(())
 }
 
-/// The tree's root before and after, from claims in order of place and the digests beside them.
-pub(crate) fn roots(claims: &[Claim], untouched: &[WireDigest]) -> Result<(Digest, Digest), StarkError> {
-    let mut untouched = untouched.iter();
-    let roots = node(claims, &mut untouched, ACCOUNTS_DEPTH, 0)?;
-    if untouched.next().is_some() {
-        return Err(StarkError::Malformed { fault: "more digests than the tree has beside the segments" });
+/// Requires that one shard's claims add up to its batch.
+fn check_batch<'a>(
+    batch: &BatchStatement,
+    claims: &[Claim],
+    untouched: &mut impl Iterator<Item = &'a WireDigest>,
+) -> Result<(), StarkError> {
+    let claim = |what| StarkError::Claim { shard: batch.shard, what };
+    // A count above the prime would read as a smaller one in the proof, and so would a shard.
+    if batch.record_count as usize > BATCH_RECORDS_MAX || batch.enrolment_count as usize > BATCH_ACCOUNTS_MAX
+    {
+        return Err(claim("counts, which no batch has,"));
     }
-    Ok(roots)
+    if batch.shard.0 >= SHARDS_MAX {
+        return Err(claim("shard, which no deployment has,"));
+    }
+    let sum = |of: fn(&Claim) -> u32| claims.iter().map(|claim| u64::from(of(claim))).sum::<u64>();
+    if u64::from(batch.record_count) != sum(|claim| claim.records) {
+        return Err(claim("record count"));
+    }
+    if u64::from(batch.enrolment_count) != sum(|claim| claim.enrolments) {
+        return Err(claim("enrolment count"));
+    }
+    let (old, new) = roots(claims, untouched)?;
+    if old != batch.old_root {
+        return Err(claim("old root"));
+    }
+    if new != batch.new_root {
+        return Err(claim("new root"));
+    }
+    Ok(())
+}
+
+/// A tree's root before and after, from its claims in order of place and the digests beside them.
+pub(crate) fn roots<'a>(
+    claims: &[Claim],
+    untouched: &mut impl Iterator<Item = &'a WireDigest>,
+) -> Result<(Digest, Digest), StarkError> {
+    node(claims, untouched, ACCOUNTS_DEPTH, 0)
 }
 
 /// The node at this place before and after, from the claims at it or below it, which are in order of place.
@@ -128,20 +162,20 @@ fn node<'a>(
     }
 }
 
-/// Requires that a segment's proof proves its claim.
+/// Requires that a segment's proof proves its claims.
 fn check_segment<H: ProofHash>(
-    statement: &Statement,
+    statement: &StatementDigest,
     segment: &Segment<H>,
     soundness: &Soundness,
 ) -> Result<(), StarkError> {
-    let Segment { claim, shape, proof } = segment;
+    let Segment { claims, shape, proof } = segment;
     let log_heights = shape.log_heights();
     if proof.degree_bits != log_heights {
         return Err(StarkError::Malformed { fault: "the tables' heights are not those of the segment" });
     }
-    let tables = shape.tables();
+    let tables = shape.tables(claims.len());
     let mut public_values = vec![Vec::new(); tables.len()];
-    public_values[0] = claim.public_values(statement);
+    public_values[0] = values(claims, statement);
     let config = config::<H>(soundness.parameters());
     // Plonky3 checks a proof's shape before it relies on it. Should it have missed something, a malformed proof
     // becomes an error here and nowhere else.

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `active` | 1 | 0 or 1; 0 is padding |
 //! | `enrolled` | 1 | 0 or 1; if 1, head, `next_seq` and count before are 0 |
-//! | `slot`, `identity` | 9 | the same before and after |
+//! | `shard`, `slot`, `identity` | 10 | the same before and after |
 //! | `head`, `count`; `new_head` | 17 | sent as the account was; received as it will be |
 //! | `next_seq` low, high | 12 + 7 | digits of `next_seq` before |
 //! | `reach` | 7 | digits of `next_seq`'s high part + `spread` |
@@ -32,7 +32,7 @@ use p3_lookup::InteractionBuilder;
 
 /// Columns of one account.
 pub(crate) const ACCOUNT_COLUMNS: usize = 2
-    + 9
+    + 10
     + 17
     + GAP_LOW_DIGITS
     + 2 * GAP_HIGH_DIGITS
@@ -55,7 +55,7 @@ pub(crate) const RECORDS: Weights<RECORDS_DIGITS> = Weights::up_to(RECORDS_MAX);
 pub(super) fn eval<AB: InteractionBuilder<F = KoalaBear>>(builder: &mut AB, c24: &Poseidon<24>) {
     let main = builder.main();
     let mut columns = Columns::new(main.current_slice());
-    let [active, enrolled, slot] = *columns.array();
+    let [active, enrolled, shard, slot] = *columns.array();
     let identity: &[AB::Var; 8] = columns.array();
     let head: &[AB::Var; 8] = columns.array();
     let count = columns.one();
@@ -90,6 +90,7 @@ pub(super) fn eval<AB: InteractionBuilder<F = KoalaBear>>(builder: &mut AB, c24:
     }
 
     let before = AccountMessage {
+        shard: shard.into(),
         slot: slot.into(),
         head: expressions::<AB, 8>(head),
         next_seq,
@@ -97,6 +98,7 @@ pub(super) fn eval<AB: InteractionBuilder<F = KoalaBear>>(builder: &mut AB, c24:
         spread: AB::Expr::ZERO,
     };
     let after = AccountMessage {
+        shard: shard.into(),
         slot: slot.into(),
         head: expressions::<AB, 8>(new_head),
         next_seq: new_next_seq,
@@ -106,12 +108,13 @@ pub(super) fn eval<AB: InteractionBuilder<F = KoalaBear>>(builder: &mut AB, c24:
     before.post(builder, Direction::Send, active.into());
     after.post(builder, Direction::Receive, active.into());
     let leaf = NodeMessage {
+        shard: shard.into(),
         level: AB::Expr::ZERO,
         index: slot.into(),
         old: expressions::<AB, 8>(old_leaf),
         new: expressions::<AB, 8>(&new_leaf),
     };
     leaf.post(builder, Direction::Send, active.into());
-    tally(builder, Counted::Records, records, RECORDS_MAX);
-    tally(builder, Counted::Enrolments, enrolled.into(), 1);
+    tally(builder, Counted::Records, shard.into(), records, RECORDS_MAX);
+    tally(builder, Counted::Enrolments, shard.into(), enrolled.into(), 1);
 }

@@ -7,7 +7,7 @@ pub(crate) mod record;
 
 pub(crate) use crate::bus::Direction;
 
-use crate::{poseidon::Poseidon, segment::PUBLIC_VALUES};
+use crate::{poseidon::Poseidon, segment::public_values};
 use core::array::from_fn;
 use p3_air::{Air, AirBuilder, BaseAir};
 use p3_field::{Field, PrimeCharacteristicRing};
@@ -28,7 +28,8 @@ pub(crate) const CONSTRAINT_DEGREE: usize = 3;
 /// A table of the proof.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    Claim,
+    /// With so many claims.
+    Claim(usize),
     Record,
     Account,
     Node,
@@ -37,7 +38,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const fn columns(self) -> usize {
         match self {
-            Self::Claim => claim::CLAIM_COLUMNS,
+            Self::Claim(_) => claim::CLAIM_COLUMNS,
             Self::Record => record::RECORDS_PER_ROW * record::RECORD_COLUMNS,
             Self::Account => account::ACCOUNT_COLUMNS,
             Self::Node => node::NODE_COLUMNS,
@@ -47,16 +48,17 @@ impl Kind {
     /// Messages of a row.
     pub(crate) const fn messages(self) -> usize {
         match self {
-            Self::Claim | Self::Node => 3,
+            Self::Claim(claims) => 3 * claims,
+            Self::Node => 3,
             Self::Record => 2 * record::RECORDS_PER_ROW,
             Self::Account => 5,
         }
     }
 
-    /// Columns of fractions, two messages of one bus to each.
+    /// Columns of fractions, two messages of one bus to each; but claims', which are constants, share one a bus.
     pub(crate) const fn fractions(self) -> usize {
         match self {
-            Self::Claim | Self::Node => 2,
+            Self::Claim(_) | Self::Node => 2,
             Self::Record => record::RECORDS_PER_ROW,
             Self::Account => 3,
         }
@@ -89,7 +91,7 @@ impl<F: Field> BaseAir<F> for Table {
     }
 
     fn num_public_values(&self) -> usize {
-        if self.kind == Kind::Claim { PUBLIC_VALUES } else { 0 }
+        if let Kind::Claim(claims) = self.kind { public_values(claims) } else { 0 }
     }
 
     /// No row knows of another: what joins rows goes over the buses.
@@ -105,7 +107,7 @@ impl<F: Field> BaseAir<F> for Table {
 impl<AB: InteractionBuilder<F = KoalaBear>> Air<AB> for Table {
     fn eval(&self, builder: &mut AB) {
         match self.kind {
-            Kind::Claim => claim::eval(builder),
+            Kind::Claim(claims) => claim::eval(builder, claims),
             Kind::Record => record::eval(builder, &self.compressions.c24),
             Kind::Account => account::eval(builder, &self.compressions.c24),
             Kind::Node => node::eval(builder, &self.compressions.c16),

@@ -3,7 +3,7 @@
 //! | columns | | rule |
 //! |---|---|---|
 //! | `active` | 1 | 0 or 1; 0 is padding |
-//! | `slot`, `head`, `next_seq`, `count`, `spread` | 12 | the account before the record, received |
+//! | `shard`, `slot`, `head`, `next_seq`, `count`, `spread` | 13 | the account before the record, received |
 //! | `digest`, `time_low`, `time_high`, `kind` | 11 | the record |
 //! | `gap` low, high | 12 + 7 | digits of `seq − next_seq`: so `seq` is not before `next_seq` |
 //! | compression | 199 | `head'`; sent with `seq + 1`, `count + 1` and `spread +` the gap's high part |
@@ -24,7 +24,7 @@ use p3_lookup::InteractionBuilder;
 /// Records to a row: a wide row costs less to commit to than many narrow ones.
 pub(crate) const RECORDS_PER_ROW: usize = 4;
 /// Columns of one record.
-pub(crate) const RECORD_COLUMNS: usize = 1 + 12 + 11 + GAP_LOW_DIGITS + GAP_HIGH_DIGITS + C24_COLUMNS;
+pub(crate) const RECORD_COLUMNS: usize = 1 + 13 + 11 + GAP_LOW_DIGITS + GAP_HIGH_DIGITS + C24_COLUMNS;
 
 pub(crate) const GAP_LOW_DIGITS: usize = 12;
 pub(crate) const GAP_HIGH_DIGITS: usize = 7;
@@ -50,7 +50,7 @@ fn eval_one<AB: InteractionBuilder<F = KoalaBear>>(
 ) {
     let active = columns.one();
     builder.assert_bool(active);
-    let slot = columns.one();
+    let [shard, slot] = *columns.array();
     let head: &[AB::Var; 8] = columns.array();
     let [next_seq, count, spread] = *columns.array();
     let digest: &[AB::Var; 8] = columns.array();
@@ -72,6 +72,7 @@ fn eval_one<AB: InteractionBuilder<F = KoalaBear>>(
     let new_head = c24.constrain(builder, input, columns);
 
     let before = AccountMessage {
+        shard: shard.into(),
         slot: slot.into(),
         head: expressions::<AB, 8>(head),
         next_seq: next_seq.into(),
@@ -79,6 +80,7 @@ fn eval_one<AB: InteractionBuilder<F = KoalaBear>>(
         spread: spread.into(),
     };
     let after = AccountMessage {
+        shard: shard.into(),
         slot: slot.into(),
         head: from_fn(|i| new_head[i].into()),
         next_seq: seq + AB::Expr::ONE,

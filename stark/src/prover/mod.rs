@@ -6,4 +6,4 @@ pub(crate) mod trace;
 mod witness;
 
 pub use prove::{Options, Phase, Proof, prove};
-pub use witness::{OldTree, Witness};
+pub use witness::{BatchWitness, OldTree, Witness};

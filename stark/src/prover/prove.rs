@@ -1,16 +1,17 @@
-//! Proving a batch.
+//! Proving a block's batches.
 
 use super::{
     plan::{Part, Plan},
     trace::Trace,
-    witness::{OldTree, Witness},
+    witness::{BatchWitness, Witness},
 };
 use crate::{
     config::{Config, ProofHash, config},
     error::StarkError,
-    proof::{Body, Segment},
+    proof::{Body, SEGMENTS_MAX, Segment},
+    segment::values,
     soundness::Soundness,
-    statement::Statement,
+    statement::{BatchStatement, Statement, StatementDigest},
     verify::{Verified, roots, verify},
 };
 use arterial_protocol::limits::ACCOUNTS_DEPTH;
@@ -24,7 +25,7 @@ const SEGMENT_CELLS_MAX: usize = 3 << 27;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Holding the batch against the rules.
+    /// Holding the batches against the rules.
     Rules,
     /// Filling the tables of a segment.
     Trace {
@@ -65,10 +66,10 @@ pub struct Proof {
     pub trace_cells: usize,
 }
 
-/// Proves that a batch follows the rules, in rayon's current pool.
+/// Proves that a block's batches follow the rules, in rayon's current pool.
 ///
 /// # Errors
-/// The rule that the batch breaks, or that the tree is not the accounts'; [`StarkError::Cancelled`].
+/// The rule that a batch breaks, or that a tree is not the accounts'; [`StarkError::TooMuch`]; [`StarkError::Cancelled`].
 pub fn prove<H: ProofHash>(witness: &Witness<'_>, options: &Options<'_>) -> Result<Proof, StarkError> {
     prove_in_parts::<H>(witness, options, SEGMENT_CELLS_MAX)
 }
@@ -80,19 +81,23 @@ pub(crate) fn prove_in_parts<H: ProofHash>(
 ) -> Result<Proof, StarkError> {
     options.enter(Phase::Rules)?;
     let moves = witness.moves()?;
-    let plan = Plan::new(&moves, witness.tree, cells_max);
+    let plan = Plan::new(witness.batches, &moves, cells_max);
+    let segments = plan.segments.len();
+    if segments > SEGMENTS_MAX {
+        return Err(StarkError::TooMuch { max: SEGMENTS_MAX, got: segments });
+    }
     let (statement, mut only) = state(witness, &plan, options)?;
-    let segments = plan.parts.len();
+    let digest = statement.digest();
     let mut body = Body::<H> { untouched: plan.untouched, segments: Vec::with_capacity(segments) };
     let mut trace_cells = 0;
-    for (segment, part) in plan.parts.iter().enumerate() {
+    for (segment, parts) in plan.segments.iter().enumerate() {
         let trace = match only.take() {
             Some(trace) => trace,
-            None => fill(part, witness.tree, options, segments, segment)?,
+            None => fill(parts, options, segments, segment)?,
         };
         trace_cells += trace.tables.iter().map(|table| table.values.len()).sum::<usize>();
         options.enter(Phase::Prove { segments, segment })?;
-        body.segments.push(prove_segment(&statement, trace, segments)?);
+        body.segments.push(prove_segment(&digest, trace, segments)?);
     }
     options.enter(Phase::Verify)?;
     let bytes = body.encode();
@@ -121,62 +126,67 @@ fn state(
     plan: &Plan<'_>,
     options: &Options<'_>,
 ) -> Result<(Statement, Option<Trace>), StarkError> {
-    let segments = plan.parts.len();
-    let mut claims = Vec::with_capacity(segments);
+    let segments = plan.segments.len();
+    let mut claims = Vec::new();
     let mut only = None;
-    for (segment, part) in plan.parts.iter().enumerate() {
-        let trace = fill(part, witness.tree, options, segments, segment)?;
-        claims.push(trace.claim);
+    for (segment, parts) in plan.segments.iter().enumerate() {
+        let trace = fill(parts, options, segments, segment)?;
+        claims.extend_from_slice(&trace.claims);
         only = (segments == 1).then_some(trace);
     }
-    let (old_root, new_root) = roots(&claims, &plan.untouched)?;
-    let expected = witness.tree.node(ACCOUNTS_DEPTH, 0);
-    if old_root != expected {
-        return Err(StarkError::Tree { level: ACCOUNTS_DEPTH, index: 0, expected, got: old_root });
+    let (mut rest, mut untouched) = (&claims[..], plan.untouched.iter());
+    let mut batches = Vec::with_capacity(witness.batches.len());
+    for BatchWitness { batch, tree, data, .. } in witness.batches.iter().filter(|one| !one.batch.is_empty()) {
+        let own = rest.iter().take_while(|claim| claim.shard == batch.shard.0).count();
+        let (claims, others) = rest.split_at(own);
+        rest = others;
+        let (shard, (old_root, new_root)) = (batch.shard, roots(claims, &mut untouched)?);
+        let expected = tree.node(ACCOUNTS_DEPTH, 0);
+        if old_root != expected {
+            return Err(StarkError::Tree { shard, level: ACCOUNTS_DEPTH, index: 0, expected, got: old_root });
+        }
+        batches.push(BatchStatement {
+            shard,
+            old_root,
+            new_root,
+            record_count: claims.iter().map(|claim| claim.records).sum(),
+            enrolment_count: claims.iter().map(|claim| claim.enrolments).sum(),
+            data: *data,
+        });
     }
-    let statement = Statement {
-        shard: witness.batch.shard,
-        number: witness.batch.number,
-        old_root,
-        new_root,
-        record_count: claims.iter().map(|claim| claim.records).sum(),
-        enrolment_count: claims.iter().map(|claim| claim.enrolments).sum(),
-        data: witness.data,
-    };
-    Ok((statement, only))
+    Ok((Statement { number: witness.number, batches }, only))
 }
 
 fn fill(
-    part: &Part<'_>,
-    tree: &dyn OldTree,
+    parts: &[Part<'_>],
     options: &Options<'_>,
     segments: usize,
     segment: usize,
 ) -> Result<Trace, StarkError> {
     options.enter(Phase::Trace { segments, segment })?;
-    Trace::new(part, tree)
+    Trace::new(parts)
 }
 
 /// Proves what a trace claims, as one of so many segments. An invalid trace gives a proof that does not verify.
 pub(crate) fn prove_segment<H: ProofHash>(
-    statement: &Statement,
+    statement: &StatementDigest,
     trace: Trace,
     segments: usize,
 ) -> Result<Segment<H>, StarkError> {
-    let Trace { claim, shape, tables } = trace;
-    let airs = shape.tables();
-    let config = config::<H>(Soundness::of(&shape, segments).parameters());
+    let Trace { claims, shape, tables } = trace;
+    let airs = shape.tables(claims.len());
+    let config = config::<H>(Soundness::of(&shape, claims.len(), segments).parameters());
     let instances: Vec<StarkInstance<'_, Config<H>, _>> = airs
         .iter()
         .zip(&tables)
         .enumerate()
         .map(|(at, (air, trace))| {
-            let public_values = if at == 0 { claim.public_values(statement) } else { Vec::new() };
+            let public_values = if at == 0 { values(&claims, statement) } else { Vec::new() };
             StarkInstance { air, trace, public_values }
         })
         .collect();
     let proof = ProverData::from_airs_and_degrees(&config, &airs, &shape.log_heights())
         .and_then(|data| prove_batch(&config, &instances, &data))
         .map_err(|error| StarkError::Prover { fault: error.to_string() })?;
-    Ok(Segment { claim, shape, proof })
+    Ok(Segment { claims, shape, proof })
 }

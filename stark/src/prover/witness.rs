@@ -2,7 +2,7 @@
 
 use crate::error::StarkError;
 use arterial_protocol::{
-    Account, AccountError, AccountRun, Batch, DataDigest, Digest, Link,
+    Account, AccountError, AccountRun, Batch, BlockNumber, DataDigest, Digest, Link, ShardId,
     limits::{OBSERVED_AT_MS_END, SEQ_END},
 };
 
@@ -12,9 +12,18 @@ pub trait OldTree: Sync {
     fn node(&self, level: usize, index: u32) -> Digest;
 }
 
-/// A batch and the state that it meets.
+/// A block's batches and the states that they meet.
 #[derive(Clone, Copy)]
 pub struct Witness<'a> {
+    /// The block.
+    pub number: BlockNumber,
+    /// Of every shard that has one, in order of their ids; empty ones are passed over.
+    pub batches: &'a [BatchWitness<'a>],
+}
+
+/// A batch and the state that it meets.
+#[derive(Clone, Copy)]
+pub struct BatchWitness<'a> {
     /// The batch.
     pub batch: &'a Batch,
     /// For each account that the batch touches, in its order, the account before; `None` where there is none.
@@ -28,6 +37,7 @@ pub struct Witness<'a> {
 /// What happens to one account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Move<'a> {
+    pub(crate) shard: ShardId,
     pub(crate) slot: u32,
     pub(crate) enrolled: bool,
     /// The account before; a new one if it is enrolled.
@@ -36,25 +46,41 @@ pub(crate) struct Move<'a> {
 }
 
 impl<'a> Witness<'a> {
-    /// What happens to each account, if the rules allow it.
+    /// What happens to each account, shard by shard, if the rules allow it.
     pub(crate) fn moves(&self) -> Result<Vec<Move<'a>>, StarkError> {
-        let (expected, got) = (self.batch.account_count(), self.accounts.len());
-        if expected != got {
-            return Err(StarkError::Accounts { expected, got });
+        let number = self.number;
+        if !self.batches.is_sorted_by(|left, right| left.batch.shard < right.batch.shard)
+            || self.batches.iter().any(|witness| witness.batch.number != number)
+        {
+            return Err(StarkError::Batches { number });
         }
-        self.batch.runs().zip(self.accounts).map(|(run, account)| checked(&run, account.as_ref())).collect()
+        let mut moves = Vec::with_capacity(self.batches.iter().map(|witness| witness.accounts.len()).sum());
+        for BatchWitness { batch, accounts, .. } in self.batches {
+            let (shard, expected, got) = (batch.shard, batch.account_count(), accounts.len());
+            if expected != got {
+                return Err(StarkError::Accounts { shard, expected, got });
+            }
+            for (run, account) in batch.runs().zip(*accounts) {
+                moves.push(checked(shard, &run, account.as_ref())?);
+            }
+        }
+        Ok(moves)
     }
 }
 
-fn checked<'a>(run: &AccountRun<'a>, account: Option<&Account>) -> Result<Move<'a>, StarkError> {
+fn checked<'a>(
+    shard: ShardId,
+    run: &AccountRun<'a>,
+    account: Option<&Account>,
+) -> Result<Move<'a>, StarkError> {
     let AccountRun { slot, enrolment, links } = *run;
     let before = match (enrolment, account) {
         (None, Some(account)) => *account,
-        (None, None) => return Err(StarkError::UnknownAccount { slot }),
-        (Some(_), Some(_)) => return Err(StarkError::SlotTaken { slot }),
+        (None, None) => return Err(StarkError::UnknownAccount { shard, slot }),
+        (Some(_), Some(_)) => return Err(StarkError::SlotTaken { shard, slot }),
         (Some(identity), None) => Account::open(identity),
     };
-    let rule = |source| StarkError::Rule { slot, source };
+    let rule = |source| StarkError::Rule { shard, slot, source };
     // No records lead to such an account; its numbers would leave their range.
     if before.count > before.next_seq {
         return Err(rule(AccountError::OutOfRange));
@@ -69,5 +95,5 @@ fn checked<'a>(run: &AccountRun<'a>, account: Option<&Account>) -> Result<Move<'
         }
         next_seq = link.seq + 1;
     }
-    Ok(Move { slot, enrolled: enrolment.is_some(), before, links })
+    Ok(Move { shard, slot, enrolled: enrolment.is_some(), before, links })
 }

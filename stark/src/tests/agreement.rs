@@ -1,17 +1,23 @@
 //! The proof agrees with the native rules, batch by batch.
 
 use super::{
+    NUMBER,
     checker::check,
-    shard::{Shard, account, batch, digest, link},
+    prove_one,
+    shard::{Shard, account, batch, batch_of, digest, link},
     statement, trace,
 };
 use crate::{
-    Blake3, Options, Phase, StarkError, Statement, prove,
-    prover::{plan::Plan, prove::prove_in_parts},
+    BatchStatement, BatchWitness, Blake3, Options, Phase, StarkError, Statement, Verified, Witness, prove,
+    prover::{
+        plan::{Part, Plan},
+        prove::prove_in_parts,
+    },
+    segment::CLAIMS_MAX,
     verify,
 };
 use arterial_protocol::{
-    Account, AccountError, Batch, DataDigest, Digest, Link,
+    Account, AccountError, Batch, BlockNumber, DataDigest, Digest, Link, ShardId,
     limits::{RUN_RECORDS_MAX, SLOTS_END},
 };
 use proptest::prelude::*;
@@ -34,7 +40,7 @@ fn plans() -> impl Strategy<Value = Plans> {
 }
 
 /// A shard and a batch that follows the rules there.
-fn follow(plans: &Plans) -> (Shard, Batch) {
+fn follow(id: ShardId, plans: &Plans) -> (Shard, Batch) {
     let there: BTreeMap<_, _> = plans
         .iter()
         .filter(|(_, (there, _))| *there)
@@ -58,18 +64,17 @@ fn follow(plans: &Plans) -> (Shard, Batch) {
             (enrolment.is_some() || !links.is_empty()).then_some((slot, enrolment, links))
         })
         .collect();
-    let batch = batch(runs.iter().map(|(slot, enrolment, links)| (*slot, *enrolment, &links[..])));
+    let batch = batch_of(id, runs.iter().map(|(slot, enrolment, links)| (*slot, *enrolment, &links[..])));
     (shard, batch)
 }
 
 /// What the native rules say of a batch.
-fn native(shard: &Shard, batch: &Batch) -> Statement {
+fn native(shard: &Shard, batch: &Batch) -> BatchStatement {
     let mut after = shard.clone();
     after.apply(batch);
     let enrolments = batch.runs().filter(|run| run.enrolment.is_some()).count();
-    Statement {
+    BatchStatement {
         shard: batch.shard,
-        number: batch.number,
         old_root: shard.root(),
         new_root: after.root(),
         record_count: u32::try_from(batch.record_count()).expect("a bounded count"),
@@ -78,18 +83,50 @@ fn native(shard: &Shard, batch: &Batch) -> Statement {
     }
 }
 
+/// A batch each in shards 0, 1, …
+struct Block {
+    shards: Vec<(Shard, Batch, Vec<Option<Account>>)>,
+    /// What the native rules say of it.
+    expected: Statement,
+}
+
+impl Block {
+    fn new(plans: &[Plans]) -> Self {
+        let shards: Vec<_> = (0..)
+            .map(ShardId)
+            .zip(plans)
+            .map(|(id, plans)| {
+                let (shard, batch) = follow(id, plans);
+                let before = shard.before(&batch);
+                (shard, batch, before)
+            })
+            .collect();
+        let batches = shards
+            .iter()
+            .filter(|(_, batch, _)| !batch.is_empty())
+            .map(|(shard, batch, _)| native(shard, batch));
+        let expected = Statement { number: NUMBER, batches: batches.collect() };
+        Self { shards, expected }
+    }
+
+    /// Of the batches that are not empty.
+    fn witness(&self) -> Vec<BatchWitness<'_>> {
+        let batches = self.shards.iter().filter(|(_, batch, _)| !batch.is_empty());
+        batches.map(|(shard, batch, before)| shard.witness(batch, before)).collect()
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn every_trace_is_valid_and_claims_what_the_native_rules_say(plans in plans()) {
-        let (shard, batch) = follow(&plans);
-        prop_assume!(!batch.is_empty());
-        let before = shard.before(&batch);
-        let witness = shard.witness(&batch, &before);
+    fn every_trace_is_valid_and_claims_what_the_native_rules_say(plans in prop::collection::vec(plans(), 1..4)) {
+        let block = Block::new(&plans);
+        prop_assume!(!block.expected.batches.is_empty());
+        let witness = block.witness();
         let trace = trace(&witness);
         let statement = statement(&witness, &trace);
-        prop_assert_eq!(statement, native(&shard, &batch));
+        prop_assert_eq!(&statement, &block.expected);
         let faults = check(&trace, &statement);
         prop_assert!(faults.none(), "{:?}", faults);
     }
@@ -99,13 +136,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn every_proof_verifies_for_what_the_native_rules_say(plans in plans(), cells_max in prop_oneof![Just(usize::MAX), 9_000usize..40_000]) {
-        let (shard, batch) = follow(&plans);
-        let before = shard.before(&batch);
-        let proof = prove_in_parts::<Blake3>(&shard.witness(&batch, &before), &Options::default(), cells_max).unwrap();
-        let expected = native(&shard, &batch);
-        prop_assert_eq!(proof.verified.statement, expected);
-        let verified = verify::<Blake3>(&expected, &proof.bytes).unwrap();
+    fn every_proof_verifies_for_what_the_native_rules_say(
+        plans in prop::collection::vec(plans(), 0..4),
+        cells_max in prop_oneof![Just(usize::MAX), 9_000usize..80_000],
+    ) {
+        let block = Block::new(&plans);
+        let witness = Witness { number: NUMBER, batches: &block.witness() };
+        let proof = prove_in_parts::<Blake3>(&witness, &Options::default(), cells_max).unwrap();
+        prop_assert_eq!(&proof.verified.statement, &block.expected);
+        let verified = verify::<Blake3>(&block.expected, &proof.bytes).unwrap();
         prop_assert!(verified.bits() >= 100.0);
     }
 }
@@ -128,8 +167,9 @@ fn edges() {
     ];
     for (name, batch) in batches {
         let before = everywhere.before(&batch);
-        let proof = prove::<Blake3>(&everywhere.witness(&batch, &before), &Options::default()).unwrap();
-        assert_eq!(proof.verified.statement, native(&everywhere, &batch), "{name}");
+        let proof = prove_one(everywhere.witness(&batch, &before)).unwrap();
+        let expected: Vec<_> = (!batch.is_empty()).then(|| native(&everywhere, &batch)).into_iter().collect();
+        assert_eq!(proof.verified.statement.batches, expected, "{name}");
     }
 }
 
@@ -137,39 +177,50 @@ fn edges() {
 fn the_first_batch_of_an_empty_shard() {
     let shard = Shard::new(BTreeMap::new());
     let batch = batch((0..20).map(|slot| (slot, Some(digest(slot.into())), &[][..])));
-    let proof = prove::<Blake3>(&shard.witness(&batch, &[None; 20]), &Options::default()).unwrap();
-    assert_eq!(proof.verified.statement, native(&shard, &batch));
+    let proof = prove_one(shard.witness(&batch, &[None; 20])).unwrap();
+    assert_eq!(proof.verified.statement.batches, [native(&shard, &batch)]);
 }
 
 #[test]
 fn a_batch_that_breaks_a_rule_is_named() {
-    let shard = Shard::new([(1, account(1))].into());
+    let (id, shard) = (ShardId(3), Shard::new([(1, account(1))].into()));
     let next_seq = account(1).next_seq;
     let refused = |batch: &Batch| {
         let before = shard.before(batch);
-        prove::<Blake3>(&shard.witness(batch, &before), &Options::default()).unwrap_err()
+        prove_one(shard.witness(batch, &before)).unwrap_err()
     };
     let late = [link(next_seq - 1, 1)];
     let source = AccountError::SeqRegressed { next_seq, got: next_seq - 1 };
-    assert_eq!(refused(&batch([(1, None, &late[..])])), StarkError::Rule { slot: 1, source });
+    assert_eq!(refused(&batch([(1, None, &late[..])])), StarkError::Rule { shard: id, slot: 1, source });
     let out = [link(1 << 30, 1)];
     let source = AccountError::OutOfRange;
-    assert_eq!(refused(&batch([(1, None, &out[..])])), StarkError::Rule { slot: 1, source });
+    assert_eq!(refused(&batch([(1, None, &out[..])])), StarkError::Rule { shard: id, slot: 1, source });
     let future = [Link { observed_at_ms: 1 << 48, ..link(next_seq, 1) }];
-    assert_eq!(refused(&batch([(1, None, &future[..])])), StarkError::Rule { slot: 1, source });
+    assert_eq!(refused(&batch([(1, None, &future[..])])), StarkError::Rule { shard: id, slot: 1, source });
     let good = [link(next_seq, 1)];
-    assert_eq!(refused(&batch([(2, None, &good[..])])), StarkError::UnknownAccount { slot: 2 });
-    assert_eq!(refused(&batch([(1, Some(digest(1)), &good[..])])), StarkError::SlotTaken { slot: 1 });
+    assert_eq!(refused(&batch([(2, None, &good[..])])), StarkError::UnknownAccount { shard: id, slot: 2 });
+    assert_eq!(
+        refused(&batch([(1, Some(digest(1)), &good[..])])),
+        StarkError::SlotTaken { shard: id, slot: 1 }
+    );
 
     let batch = batch([(1, None, &good[..])]);
-    let few = prove::<Blake3>(&shard.witness(&batch, &[]), &Options::default());
-    assert_eq!(few, Err(StarkError::Accounts { expected: 1, got: 0 }));
+    let few = prove_one(shard.witness(&batch, &[]));
+    assert_eq!(few, Err(StarkError::Accounts { shard: id, expected: 1, got: 0 }));
     let impossible = [Some(Account { count: u32::MAX, ..account(1) })];
-    let overflowing = prove::<Blake3>(&shard.witness(&batch, &impossible), &Options::default());
-    assert_eq!(overflowing, Err(StarkError::Rule { slot: 1, source }));
+    let overflowing = prove_one(shard.witness(&batch, &impossible));
+    assert_eq!(overflowing, Err(StarkError::Rule { shard: id, slot: 1, source }));
     let other = [Some(account(8))];
-    let elsewhere = prove::<Blake3>(&shard.witness(&batch, &other), &Options::default());
+    let elsewhere = prove_one(shard.witness(&batch, &other));
     assert!(matches!(elsewhere, Err(StarkError::Tree { level: 20, index: 0, .. })), "{elsewhere:?}");
+
+    let witness = shard.witness(&batch, &other);
+    let batches = StarkError::Batches { number: NUMBER };
+    let twice = Witness { number: NUMBER, batches: &[witness, witness] };
+    assert_eq!(prove::<Blake3>(&twice, &Options::default()), Err(batches));
+    let number = BlockNumber(NUMBER.0 + 1);
+    let elsewhere = Witness { number, batches: &[witness] };
+    assert_eq!(prove::<Blake3>(&elsewhere, &Options::default()), Err(StarkError::Batches { number }));
 }
 
 #[test]
@@ -178,7 +229,7 @@ fn proving_tells_its_phases_and_can_be_cancelled_between_them() {
     let links = [link(account(1).next_seq, 1)];
     let batch = batch([(1, None, &links[..])]);
     let before = shard.before(&batch);
-    let witness = shard.witness(&batch, &before);
+    let witness = Witness { number: NUMBER, batches: &[shard.witness(&batch, &before)] };
     let phases = Mutex::new(Vec::new());
     let progress = |phase| phases.lock().unwrap().push(phase);
     prove::<Blake3>(&witness, &Options { progress: Some(&progress), cancel: None }).unwrap();
@@ -196,18 +247,34 @@ fn proving_tells_its_phases_and_can_be_cancelled_between_them() {
 }
 
 #[test]
-fn a_batch_is_cut_where_its_tables_would_be_too_large() {
-    let shard = Shard::new((0..60).map(|slot| (slot * 9_973, account(slot * 9_973))).collect());
-    let links = [link(1_000, 1), link(1_001, 2)];
-    let batch = batch((0..60).map(|slot| (slot * 9_973, None, &links[..])));
-    let before = shard.before(&batch);
-    let witness = shard.witness(&batch, &before);
-    let moves = witness.moves().unwrap();
-    let plan = Plan::new(&moves, witness.tree, 100_000);
-    assert!(plan.parts.len() > 3);
-    assert_eq!(plan.parts.iter().map(|part| part.moves.len()).sum::<usize>(), 60);
+fn a_block_is_cut_where_its_tables_would_be_too_large() {
+    // A large batch between two small ones, and one more that shares the last segment.
+    let large: Plans = (0..60).map(|at| (at * 9_973, (true, vec![0, 1]))).collect();
+    let small: Plans = [(5, (true, vec![0])), (6, (false, vec![0, 0]))].into();
+    let block = Block::new(&[small.clone(), large, small.clone(), small]);
+    let witness = block.witness();
+    let moves = Witness { number: NUMBER, batches: &witness }.moves().unwrap();
+    let plan = Plan::new(&witness, &moves, 100_000);
+    let shards = |parts: &Vec<Part<'_>>| parts.iter().map(|part| part.shard.0).collect::<Vec<_>>();
+    let segments: Vec<Vec<u32>> = plan.segments.iter().map(shards).collect();
+    assert!(segments.len() > 5);
+    assert_eq!(segments.first(), Some(&vec![0]));
+    assert_eq!(segments.last(), Some(&vec![2, 3]));
+    assert!(segments[1..segments.len() - 1].iter().all(|shards| *shards == [1]));
+    let moved = plan.segments.iter().flatten().map(|part| part.moves.len()).sum::<usize>();
+    assert_eq!(moved, moves.len());
+    let witness = Witness { number: NUMBER, batches: &witness };
     let proof = prove_in_parts::<Blake3>(&witness, &Options::default(), 100_000).unwrap();
-    assert_eq!(proof.verified.segments.len(), plan.parts.len());
-    assert_eq!(proof.verified.statement, native(&shard, &batch));
+    assert_eq!(proof.verified.segments.len(), segments.len());
+    assert_eq!(proof.verified.statement, block.expected);
     assert!(proof.verified.bits() >= 100.0);
+}
+
+#[test]
+fn many_shards_share_segments_up_to_the_limit() {
+    let plans: Vec<Plans> = (0..CLAIMS_MAX + 3).map(|_| [(0, (true, vec![0]))].into()).collect();
+    let block = Block::new(&plans);
+    let proof = prove::<Blake3>(&Witness { number: NUMBER, batches: &block.witness() }, &Options::default());
+    let Verified { statement, segments, .. } = proof.unwrap().verified;
+    assert_eq!((statement, segments.len()), (block.expected, 2));
 }

@@ -4,33 +4,35 @@ use super::{
     checker::check,
     forge::{Extra, F, Node, Row, Rows, f, forge},
     prove_and_verify,
-    shard::{Shard, account, batch, digest, link},
+    shard::{Shard, account, batch, batch_of, digest, link},
     statement, trace,
 };
 use crate::{
-    StarkError,
+    BatchWitness, StarkError, Statement,
     air::{
         Compressions, Kind,
-        record::{HIGH, LOW},
+        record::{HIGH, LOW, RECORD_COLUMNS},
     },
     field::{WireDigest, elements},
     prover::trace::Trace,
 };
-use arterial_protocol::{Account, Batch};
+use arterial_protocol::{Account, Batch, ShardId};
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
 
-/// Four accounts, two of them neighbours, with records; an enrolment with one and an enrolment without.
+/// Two shards with a batch each, in one proof. In shard 3 three accounts with records, two of them neighbours; an
+/// enrolment with one and an enrolment without. In shard 5 the same slots, as far as they are there.
 pub(super) struct Honest {
-    pub(super) shard: Shard,
-    pub(super) batch: Batch,
-    pub(super) accounts: Vec<Option<Account>>,
+    pub(super) shards: [Shard; 2],
+    pub(super) batches: [Batch; 2],
+    accounts: [Vec<Option<Account>>; 2],
 }
 
 impl Honest {
     pub(super) fn new() -> Self {
-        let shard = Shard::new([1, 2, 3, 9, 40].map(|slot| (slot, account(slot))).into());
+        let shards = [&[1, 2, 3, 9, 40][..], &[2, 3]]
+            .map(|slots| Shard::new(slots.iter().map(|&slot| (slot, account(slot))).collect()));
         let links = |slot: u32, gaps: &[u32]| {
-            let mut seq = shard.accounts.get(&slot).map_or(0, |account| account.next_seq);
+            let mut seq = shards[0].accounts.get(&slot).map_or(0, |account| account.next_seq);
             gaps.iter()
                 .map(|gap| {
                     seq += gap + 1;
@@ -38,19 +40,30 @@ impl Honest {
                 })
                 .collect::<Vec<_>>()
         };
-        let batch = batch([
-            (2, None, &links(2, &[0, 5, 1_000_000])[..]),
-            (3, None, &links(3, &[0, 0])),
-            (4, Some(digest(4)), &links(4, &[7])),
-            (5, Some(digest(5)), &[]),
-            (9, None, &links(9, &[600_000_000, 0])),
-        ]);
-        let accounts = shard.before(&batch);
-        Self { shard, batch, accounts }
+        let batches = [
+            batch([
+                (2, None, &links(2, &[0, 5, 1_000_000])[..]),
+                (3, None, &links(3, &[0, 0])),
+                (4, Some(digest(4)), &links(4, &[7])),
+                (5, Some(digest(5)), &[]),
+                (9, None, &links(9, &[600_000_000, 0])),
+            ]),
+            batch_of(ShardId(5), [(2, None, &links(2, &[3, 3])[..]), (4, Some(digest(4)), &[])]),
+        ];
+        let accounts = [0, 1].map(|at: usize| shards[at].before(&batches[at]));
+        Self { shards, batches, accounts }
+    }
+
+    fn witnesses(&self) -> [BatchWitness<'_>; 2] {
+        [0, 1].map(|at: usize| self.shards[at].witness(&self.batches[at], &self.accounts[at]))
     }
 
     pub(super) fn trace(&self) -> Trace {
-        trace(&self.shard.witness(&self.batch, &self.accounts))
+        trace(&self.witnesses())
+    }
+
+    pub(super) fn statement(&self, trace: &Trace) -> Statement {
+        statement(&self.witnesses(), trace)
     }
 }
 
@@ -59,7 +72,7 @@ impl Honest {
 fn caught(tables: &[&'static str], buses: &[&str], extra: Extra, mut cheat: impl FnMut(Row<'_>)) {
     let honest = Honest::new();
     let forged = forge(&honest.trace(), extra, &mut cheat);
-    let statement = statement(&honest.shard.witness(&honest.batch, &honest.accounts), &forged);
+    let statement = honest.statement(&forged);
     let faults = check(&forged, &statement);
     assert_eq!(faults.tables, tables.iter().copied().collect(), "tables; {faults:?}");
     assert_eq!(faults.buses, buses.iter().map(|&bus| bus.to_owned()).collect(), "buses; {faults:?}");
@@ -98,13 +111,13 @@ fn without_a_cheat_nothing_is_caught() {
     let same = forge(&honest.trace(), Extra::default(), &mut |_| {});
     for (forged, honest) in same.tables.iter().zip(honest.trace().tables) {
         let sorted = |matrix: &p3_matrix::dense::RowMajorMatrix<F>| {
-            let mut cells: Vec<Vec<F>> = matrix.values.chunks(242).map(<[F]>::to_vec).collect();
+            let mut cells: Vec<Vec<F>> = matrix.values.chunks(RECORD_COLUMNS).map(<[F]>::to_vec).collect();
             cells.sort();
             cells
         };
         assert_eq!(sorted(forged), sorted(&honest));
     }
-    let statement = statement(&honest.shard.witness(&honest.batch, &honest.accounts), &same);
+    let statement = honest.statement(&same);
     assert!(check(&same, &statement).none());
     prove_and_verify(&statement, same).unwrap();
 }
@@ -176,7 +189,7 @@ fn a_record_that_counts_twice() {
 fn a_dropped_record() {
     caught(&[], &["tally"], Extra::default(), |row| match row {
         Row::Record(1, record) => record.active = F::ZERO,
-        Row::Claim(claim) => claim.records += 1,
+        Row::Claim(0, claim) => claim.records += 1,
         _ => {}
     });
 }
@@ -201,13 +214,13 @@ fn records_of_two_accounts_swapped() {
     let honest = Honest::new();
     let mut swap = swap;
     let forged = forge(&honest.trace(), Extra::default(), &mut swap);
-    let witness = honest.shard.witness(&honest.batch, &honest.accounts);
-    let (claimed, true_statement) = (statement(&witness, &forged), statement(&witness, &honest.trace()));
-    assert_ne!(claimed.new_root, true_statement.new_root);
+    let (claimed, true_statement) = (honest.statement(&forged), honest.statement(&honest.trace()));
+    let true_root = true_statement.batches[0].new_root;
+    assert_ne!(claimed.batches[0].new_root, true_root);
     let swapped = forge(&honest.trace(), Extra::default(), &mut swap);
     let lie = forge(&swapped, Extra::default(), &mut |row| {
-        if let Row::Claim(claim) = row {
-            claim.new = WireDigest(true_statement.new_root);
+        if let Row::Claim(0, claim) = row {
+            claim.new = WireDigest(true_root);
         }
     });
     assert_eq!(check(&lie, &true_statement).buses, ["node".to_owned()].into());
@@ -269,13 +282,13 @@ fn a_resurrected_slot() {
             (account.next_seq_low, account.next_seq_high) = ([F::ZERO; 12], [F::ZERO; 7]);
         }
     });
-    assert_ne!(forged.claim.old.0, honest.shard.root());
+    assert_ne!(forged.claims[0].old.0, honest.shards[0].root());
     let lie = forge(&forged, Extra::default(), &mut |row| {
-        if let Row::Claim(claim) = row {
-            claim.old = WireDigest(honest.shard.root());
+        if let Row::Claim(0, claim) = row {
+            claim.old = WireDigest(honest.shards[0].root());
         }
     });
-    let statement = statement(&honest.shard.witness(&honest.batch, &honest.accounts), &lie);
+    let statement = honest.statement(&lie);
     assert_eq!(check(&lie, &statement).buses, ["node".to_owned()].into());
     assert!(prove_and_verify(&statement, lie).is_err());
 }
@@ -312,7 +325,7 @@ fn an_enrolment_or_records_of_padding() {
     let mut enrolled = row();
     enrolled.enrolled = F::ONE;
     caught(&["account"], &[], Extra { accounts: vec![enrolled], ..Extra::default() }, |row| {
-        if let Row::Claim(claim) = row {
+        if let Row::Claim(0, claim) = row {
             claim.enrolments += 1;
         }
     });
@@ -320,7 +333,7 @@ fn an_enrolment_or_records_of_padding() {
     counted.records[0] = F::ONE;
     counted.old_leaf = Rows::read(&Honest::new().trace()).accounts[3].old_leaf;
     caught(&["account"], &[], Extra { accounts: vec![counted], ..Extra::default() }, |row| {
-        if let Row::Claim(claim) = row {
+        if let Row::Claim(0, claim) = row {
             claim.records += 1;
         }
     });
@@ -331,7 +344,7 @@ fn an_account_listed_twice() {
     // Enrolled without records, so that its messages on the account bus cancel each other.
     let again = Rows::read(&Honest::new().trace()).accounts[3].clone();
     caught(&[], &["node"], Extra { accounts: vec![again], ..Extra::default() }, |row| {
-        if let Row::Claim(claim) = row {
+        if let Row::Claim(0, claim) = row {
             claim.enrolments += 1;
         }
     });
@@ -374,15 +387,15 @@ fn a_node_listed_twice() {
 #[test]
 fn a_wrong_compression() {
     let honest = Honest::new();
-    let statement = statement(&honest.shard.witness(&honest.batch, &honest.accounts), &honest.trace());
+    let statement = honest.statement(&honest.trace());
     // One column of the first, a partial, the third and the last round of every table.
     let columns = |kind| match kind {
-        Kind::Claim => [0; 4],
-        Kind::Record => [45, 140, 200, 241],
-        Kind::Account => [93, 190, 290, 485],
-        Kind::Node => [36, 110, 170, 315],
+        Kind::Claim(_) => [0; 4],
+        Kind::Record => [46, 140, 200, 242],
+        Kind::Account => [94, 190, 290, 486],
+        Kind::Node => [37, 110, 170, 316],
     };
-    for (at, table) in honest.trace().shape.tables().iter().enumerate() {
+    for (at, table) in honest.trace().shape.tables(2).iter().enumerate() {
         for column in columns(table.kind) {
             let mut trace = honest.trace();
             trace.tables[at].values[column] += F::ONE;
@@ -395,7 +408,7 @@ fn a_wrong_compression() {
 fn a_claim_that_is_not_the_traces() {
     fn claim(buses: &[&str], cheat: fn(&mut crate::segment::Claim)) {
         caught(&[], buses, Extra::default(), |row| {
-            if let Row::Claim(claim) = row {
+            if let Row::Claim(0, claim) = row {
                 cheat(claim);
             }
         });
@@ -414,6 +427,7 @@ fn a_node_in_place_of_an_account() {
     let below = Node {
         left_moved: F::ONE,
         right_moved: F::ZERO,
+        shard: account.shard,
         level: F::NEG_ONE,
         index: account.slot,
         old_left: [F::ZERO; 8],
@@ -422,10 +436,61 @@ fn a_node_in_place_of_an_account() {
         new_right: [F::ZERO; 8],
     };
     let (old, new) = below.parents(&Compressions::new());
-    let above = honest.nodes.iter().position(|node| node.level == F::ZERO && node.index == f(2)).unwrap();
+    let above = honest
+        .nodes
+        .iter()
+        .position(|node| node.shard == f(3) && node.level == F::ZERO && node.index == f(2))
+        .unwrap();
     caught(&[], &["node"], Extra { nodes: vec![below], ..Extra::default() }, |row| match row {
         Row::Opening(3, account) => (account.active, account.enrolled) = (F::ZERO, F::ZERO),
         Row::Node(at, node) if at == above => (node.old_right, node.new_right) = (old, new),
         _ => {}
+    });
+}
+
+#[test]
+fn a_record_of_another_shard() {
+    // Both shards have an account at slot 2; a record of the one is put onto the other's.
+    record(&[], &["account"], |record| record.shard = f(5));
+}
+
+#[test]
+fn an_account_of_another_shard() {
+    closing(0, &[], &["account", "node"], |account| account.shard = f(5));
+}
+
+#[test]
+fn a_node_of_another_shard() {
+    node(0, &[], &["node"], |node| node.shard = f(5));
+}
+
+#[test]
+fn a_subtree_in_another_shard() {
+    // Shard 5's whole batch is shifted to shard 3, whose tree has another root.
+    caught(&[], &["node", "tally"], Extra::default(), |row| match row {
+        Row::Opening(5.., account) => account.shard = f(3),
+        Row::Record(8.., record) => record.shard = f(3),
+        Row::Node(_, node) if node.shard == f(5) => node.shard = f(3),
+        Row::Claim(1, claim) => (claim.records, claim.enrolments) = (2, 1),
+        _ => {}
+    });
+}
+
+#[test]
+fn counts_that_two_shards_trade() {
+    caught(&[], &["tally"], Extra::default(), |row| match row {
+        Row::Claim(0, claim) => (claim.records, claim.enrolments) = (claim.records - 1, claim.enrolments - 1),
+        Row::Claim(1, claim) => (claim.records, claim.enrolments) = (claim.records + 1, claim.enrolments + 1),
+        _ => {}
+    });
+}
+
+#[test]
+fn roots_that_two_shards_trade() {
+    let claims = Honest::new().trace().claims;
+    caught(&[], &["node"], Extra::default(), |row| {
+        if let Row::Claim(at, claim) = row {
+            (claim.old, claim.new) = (claims[1 - at].old, claims[1 - at].new);
+        }
     });
 }

@@ -30,6 +30,7 @@ pub(super) fn f(number: u32) -> F {
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     pub(super) active: F,
+    pub(super) shard: F,
     pub(super) slot: F,
     pub(super) head: [F; 8],
     pub(super) next_seq: F,
@@ -47,6 +48,7 @@ pub(super) struct Record {
 pub(super) struct Account {
     pub(super) active: F,
     pub(super) enrolled: F,
+    pub(super) shard: F,
     pub(super) slot: F,
     pub(super) identity: [F; 8],
     pub(super) head: [F; 8],
@@ -64,6 +66,7 @@ pub(super) struct Account {
 pub(super) struct Node {
     pub(super) left_moved: F,
     pub(super) right_moved: F,
+    pub(super) shard: F,
     pub(super) level: F,
     pub(super) index: F,
     pub(super) old_left: [F; 8],
@@ -80,7 +83,7 @@ pub(super) enum Row<'a> {
     /// An account after its records.
     Account(usize, &'a mut Account),
     Node(usize, &'a mut Node),
-    Claim(&'a mut Claim),
+    Claim(usize, &'a mut Claim),
 }
 
 /// Rows that nothing follows from.
@@ -101,9 +104,9 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn read(trace: &Trace) -> Self {
         let mut rows = Self { records: Vec::new(), accounts: Vec::new(), nodes: Vec::new() };
-        for (table, matrix) in trace.shape.tables().iter().zip(&trace.tables) {
+        for (table, matrix) in trace.shape.tables(trace.claims.len()).iter().zip(&trace.tables) {
             match table.kind {
-                Kind::Claim => {}
+                Kind::Claim(_) => {}
                 Kind::Record => rows.records.extend(matrix.values.chunks(RECORD_COLUMNS).map(Record::read)),
                 Kind::Account => {
                     rows.accounts.extend(matrix.values.chunks(ACCOUNT_COLUMNS).map(Account::read))
@@ -112,25 +115,26 @@ impl Rows {
             }
         }
         rows.records.retain(|record| record.active == F::ONE);
-        rows.records.sort_by_key(|record| (record.slot, record.count));
+        rows.records.sort_by_key(|record| (record.shard, record.slot, record.count));
         rows.accounts.retain(|account| account.active == F::ONE);
         rows.nodes.retain(|node| node.left_moved + node.right_moved != F::ZERO);
         rows
     }
 }
 
-/// By level and index, a node before and after.
-type Changes = BTreeMap<(F, F), ([F; 8], [F; 8])>;
+/// By shard, level and index, a node before and after.
+type Changes = BTreeMap<(F, F, F), ([F; 8], [F; 8])>;
 
 /// The trace with a cheat in it.
 pub(super) fn forge(honest: &Trace, extra: Extra, cheat: &mut dyn FnMut(Row<'_>)) -> Trace {
     let compressions = Compressions::new();
     let Rows { mut records, mut accounts, mut nodes } = Rows::read(honest);
-    let mut claim = honest.claim;
+    let mut claims = honest.claims.clone();
     let mut changes = Changes::new();
-    let (mut record_count, mut enrolment_count) = (F::ZERO, F::ZERO);
+    // By shard, records and enrolments.
+    let mut counts = BTreeMap::<F, (F, F)>::new();
     for (at, account) in accounts.iter_mut().enumerate() {
-        let slot = account.slot;
+        let place = (account.shard, account.slot);
         cheat(Row::Opening(at, account));
         let mut state = State {
             head: account.head,
@@ -138,7 +142,8 @@ pub(super) fn forge(honest: &Trace, extra: Extra, cheat: &mut dyn FnMut(Row<'_>)
             count: account.count,
             spread: F::ZERO,
         };
-        for (at, record) in records.iter_mut().enumerate().filter(|(_, record)| record.slot == slot) {
+        let of_account = |record: &Record| (record.shard, record.slot) == place;
+        for (at, record) in records.iter_mut().enumerate().filter(|(_, record)| of_account(record)) {
             (record.head, record.next_seq, record.count, record.spread) =
                 (state.head, state.next_seq, state.count, state.spread);
             cheat(Row::Record(at, record));
@@ -146,28 +151,33 @@ pub(super) fn forge(honest: &Trace, extra: Extra, cheat: &mut dyn FnMut(Row<'_>)
         }
         account.follow(&compressions, state);
         cheat(Row::Account(at, account));
-        record_count += RECORDS.sum(&account.records);
-        enrolment_count += account.enrolled;
-        changes.insert((F::ZERO, account.slot), (account.old_leaf, account.new_leaf(&compressions)));
+        let count = counts.entry(account.shard).or_default();
+        count.0 += RECORDS.sum(&account.records);
+        count.1 += account.enrolled;
+        let leaf = (account.shard, F::ZERO, account.slot);
+        changes.insert(leaf, (account.old_leaf, account.new_leaf(&compressions)));
     }
     for (at, node) in nodes.iter_mut().enumerate() {
         node.follow(&changes);
         cheat(Row::Node(at, node));
-        changes.insert((node.level + F::ONE, node.index), node.parents(&compressions));
+        changes.insert((node.shard, node.level + F::ONE, node.index), node.parents(&compressions));
     }
-    if let Some((old, new)) = changes.get(&(f(claim.level.into()), f(claim.index))) {
-        (claim.old, claim.new) = (WireDigest(digest(*old)), WireDigest(digest(*new)));
+    for (at, claim) in claims.iter_mut().enumerate() {
+        if let Some((old, new)) = changes.get(&(f(claim.shard), f(claim.level.into()), f(claim.index))) {
+            (claim.old, claim.new) = (WireDigest(digest(*old)), WireDigest(digest(*new)));
+        }
+        let (records, enrolments) = counts.get(&f(claim.shard)).copied().unwrap_or_default();
+        claim.records = records.as_canonical_u32();
+        claim.enrolments = enrolments.as_canonical_u32();
+        cheat(Row::Claim(at, claim));
     }
-    claim.records = record_count.as_canonical_u32();
-    claim.enrolments = enrolment_count.as_canonical_u32();
-    cheat(Row::Claim(&mut claim));
 
     records.extend(extra.records);
     accounts.extend(extra.accounts);
     nodes.extend(extra.nodes);
-    let mut forged = Trace { claim, shape: honest.shape.clone(), tables: honest.tables.clone() };
+    let mut forged = Trace { claims, shape: honest.shape.clone(), tables: honest.tables.clone() };
     let write = |kind: Kind, rows: Vec<Vec<F>>, forged: &mut Trace| {
-        let tables = forged.shape.tables();
+        let tables = forged.shape.tables(forged.claims.len());
         let cells = forged.tables.iter_mut().zip(&tables).filter(|(_, table)| table.kind == kind);
         let width = rows.first().map_or(1, Vec::len);
         let mut cells: Vec<&mut [F]> =
@@ -194,9 +204,9 @@ pub(super) struct State {
 
 impl Record {
     pub(super) fn fields(&mut self) -> Vec<&mut F> {
-        let Self { active, slot, head, next_seq, count, spread, digest, time_low, time_high, kind, .. } =
-            self;
-        let mut fields = vec![active, slot, next_seq, count, spread, time_low, time_high, kind];
+        let Self { active, shard, slot, head, next_seq, count, spread, digest, time_low, .. } = self;
+        let (time_high, kind) = (&mut self.time_high, &mut self.kind);
+        let mut fields = vec![active, shard, slot, next_seq, count, spread, time_low, time_high, kind];
         fields.extend(head.iter_mut().chain(digest).chain(&mut self.gap_low).chain(&mut self.gap_high));
         fields
     }
@@ -209,6 +219,7 @@ impl Record {
         let mut columns = Columns::new(cell);
         Self {
             active: columns.one(),
+            shard: columns.one(),
             slot: columns.one(),
             head: *columns.array(),
             next_seq: columns.one(),
@@ -251,7 +262,7 @@ impl Record {
     }
 
     fn write(&self, compressions: &Compressions) -> Vec<F> {
-        let mut cell = vec![self.active, self.slot];
+        let mut cell = vec![self.active, self.shard, self.slot];
         cell.extend(self.head);
         cell.extend([self.next_seq, self.count, self.spread]);
         cell.extend(self.digest);
@@ -265,7 +276,8 @@ impl Record {
 
 impl Account {
     pub(super) fn fields(&mut self) -> Vec<&mut F> {
-        let mut fields = vec![&mut self.active, &mut self.enrolled, &mut self.slot, &mut self.count];
+        let Self { active, enrolled, shard, slot, count, .. } = self;
+        let mut fields = vec![active, enrolled, shard, slot, count];
         fields.extend(self.identity.iter_mut().chain(&mut self.head).chain(&mut self.new_head));
         fields.extend(self.next_seq_low.iter_mut().chain(&mut self.next_seq_high).chain(&mut self.reach));
         fields.extend(self.new_next_seq.iter_mut().chain(&mut self.records).chain(&mut self.old_leaf));
@@ -277,6 +289,7 @@ impl Account {
         Self {
             active: columns.one(),
             enrolled: columns.one(),
+            shard: columns.one(),
             slot: columns.one(),
             identity: *columns.array(),
             head: *columns.array(),
@@ -320,7 +333,7 @@ impl Account {
     }
 
     fn write(&self, compressions: &Compressions) -> Vec<F> {
-        let mut cell = vec![self.active, self.enrolled, self.slot];
+        let mut cell = vec![self.active, self.enrolled, self.shard, self.slot];
         cell.extend(self.identity);
         cell.extend(self.head);
         cell.push(self.count);
@@ -340,7 +353,8 @@ impl Account {
 
 impl Node {
     pub(super) fn fields(&mut self) -> Vec<&mut F> {
-        let mut fields = vec![&mut self.left_moved, &mut self.right_moved, &mut self.level, &mut self.index];
+        let Self { left_moved, right_moved, shard, level, index, .. } = self;
+        let mut fields = vec![left_moved, right_moved, shard, level, index];
         fields.extend(self.old_left.iter_mut().chain(&mut self.old_right));
         fields.extend(self.new_left.iter_mut().chain(&mut self.new_right));
         fields
@@ -351,6 +365,7 @@ impl Node {
         Self {
             left_moved: columns.one(),
             right_moved: columns.one(),
+            shard: columns.one(),
             level: columns.one(),
             index: columns.one(),
             old_left: *columns.array(),
@@ -362,7 +377,7 @@ impl Node {
 
     /// Takes its children's changes over.
     fn follow(&mut self, changes: &Changes) {
-        let child = |right| changes.get(&(self.level, self.index.double() + right));
+        let child = |right| changes.get(&(self.shard, self.level, self.index.double() + right));
         if let Some(&(old, new)) = child(F::ZERO).filter(|_| self.left_moved == F::ONE) {
             (self.old_left, self.new_left) = (old, new);
         }
@@ -382,7 +397,7 @@ impl Node {
     }
 
     fn write(&self, compressions: &Compressions) -> Vec<F> {
-        let mut cell = vec![self.left_moved, self.right_moved, self.level, self.index];
+        let mut cell = vec![self.left_moved, self.right_moved, self.shard, self.level, self.index];
         for child in [&self.old_left, &self.old_right, &self.new_left, &self.new_right] {
             cell.extend(child);
         }

@@ -1,13 +1,18 @@
 //! Bytes that are no proof of the statement: none is taken, none makes the verifier panic.
 
 use super::{
+    NUMBER,
     checker::check,
-    prove_and_verify,
+    prove_and_verify, prove_one,
     shard::{Shard, account, batch, digest, link},
     statement, trace,
 };
 use crate::{
-    Blake3, Options, ProofHash, StarkError, Statement, proof::Body, prove, segment::Claim, shape::Shape,
+    BatchStatement, Blake3, ProofHash, StarkError, Statement,
+    air::record::RECORD_COLUMNS,
+    proof::{Body, PROOF_BYTES_MAX},
+    segment::Claim,
+    shape::Shape,
     verify,
 };
 use arterial_protocol::{BlockNumber, DataDigest, Digest, KOALA_BEAR, ShardId};
@@ -20,12 +25,12 @@ use std::sync::LazyLock;
 static PROOF: LazyLock<(Statement, Vec<u8>)> = LazyLock::new(|| {
     let (shard, batch) = shard_and_batch();
     let before = shard.before(&batch);
-    let proof = prove::<Blake3>(&shard.witness(&batch, &before), &Options::default()).expect("a valid batch");
+    let proof = prove_one(shard.witness(&batch, &before)).expect("a valid batch");
     (proof.verified.statement, proof.bytes)
 });
 
 type ChangeStatement = fn(&mut Statement);
-type ChangeClaim = fn(&mut Statement, &mut Claim);
+type ChangeClaim = fn(&mut BatchStatement, &mut Claim);
 type ChangeBody = fn(&mut Body<Blake3>);
 
 fn shard_and_batch() -> (Shard, arterial_protocol::Batch) {
@@ -39,18 +44,20 @@ fn shard_and_batch() -> (Shard, arterial_protocol::Batch) {
 fn a_statement_that_differs_in_anything() {
     let (statement, bytes) = &*PROOF;
     verify::<Blake3>(statement, bytes).unwrap();
-    let changes: [(&str, ChangeStatement); 8] = [
-        ("shard", |statement| statement.shard = ShardId(4)),
-        ("high half of the shard", |statement| statement.shard.0 ^= 1 << 31),
+    let changes: [(&str, ChangeStatement); 10] = [
+        ("shard", |statement| statement.batches[0].shard = ShardId(4)),
+        ("high half of the shard", |statement| statement.batches[0].shard.0 ^= 1 << 31),
         ("number", |statement| statement.number = BlockNumber(statement.number.0 ^ 1 << 63)),
-        ("old root", |statement| statement.old_root = digest(1)),
-        ("new root", |statement| statement.new_root = Digest::ZERO),
-        ("record count", |statement| statement.record_count += 1),
-        ("enrolment count", |statement| statement.enrolment_count -= 1),
-        ("data", |statement| statement.data.0[31] ^= 1),
+        ("old root", |statement| statement.batches[0].old_root = digest(1)),
+        ("new root", |statement| statement.batches[0].new_root = Digest::ZERO),
+        ("record count", |statement| statement.batches[0].record_count += 1),
+        ("enrolment count", |statement| statement.batches[0].enrolment_count -= 1),
+        ("data", |statement| statement.batches[0].data.0[31] ^= 1),
+        ("a batch less", |statement| statement.batches.clear()),
+        ("a batch twice", |statement| statement.batches.push(statement.batches[0])),
     ];
     for (what, change) in changes {
-        let mut other = *statement;
+        let mut other = statement.clone();
         change(&mut other);
         assert!(verify::<Blake3>(&other, bytes).is_err(), "{what}");
     }
@@ -61,13 +68,13 @@ fn a_statement_that_differs_in_anything() {
 fn a_count_beyond_the_prime() {
     let (statement, bytes) = &*PROOF;
     let beyond = |count: u32| count + KOALA_BEAR;
-    let (mut other, mut body) = (*statement, Body::<Blake3>::decode(bytes).unwrap());
-    other.record_count = beyond(other.record_count);
-    body.segments[0].claim.records = other.record_count;
+    let (mut other, mut body) = (statement.clone(), Body::<Blake3>::decode(bytes).unwrap());
+    other.batches[0].record_count = beyond(other.batches[0].record_count);
+    body.segments[0].claims[0].records = other.batches[0].record_count;
     assert!(matches!(verify::<Blake3>(&other, &body.encode()), Err(StarkError::Claim { .. })));
-    let (mut other, mut body) = (*statement, Body::<Blake3>::decode(bytes).unwrap());
-    other.enrolment_count = beyond(other.enrolment_count);
-    body.segments[0].claim.enrolments = other.enrolment_count;
+    let (mut other, mut body) = (statement.clone(), Body::<Blake3>::decode(bytes).unwrap());
+    other.batches[0].enrolment_count = beyond(other.batches[0].enrolment_count);
+    body.segments[0].claims[0].enrolments = other.batches[0].enrolment_count;
     assert!(matches!(verify::<Blake3>(&other, &body.encode()), Err(StarkError::Claim { .. })));
 }
 
@@ -75,15 +82,16 @@ fn a_count_beyond_the_prime() {
 #[test]
 fn a_claim_that_differs_in_anything() {
     let (statement, bytes) = &*PROOF;
-    let changes: [(&str, ChangeClaim); 4] = [
+    let changes: [(&str, ChangeClaim); 5] = [
         ("old root", |statement, claim| (statement.old_root, claim.old.0) = (digest(1), digest(1))),
         ("new root", |statement, claim| (statement.new_root, claim.new.0) = (digest(1), digest(1))),
         ("record count", |statement, claim| (statement.record_count, claim.records) = (8, 8)),
         ("enrolment count", |statement, claim| (statement.enrolment_count, claim.enrolments) = (2, 2)),
+        ("shard", |statement, claim| (statement.shard.0, claim.shard) = (8, 8)),
     ];
     for (what, change) in changes {
-        let (mut other, mut body) = (*statement, Body::<Blake3>::decode(bytes).unwrap());
-        change(&mut other, &mut body.segments[0].claim);
+        let (mut other, mut body) = (statement.clone(), Body::<Blake3>::decode(bytes).unwrap());
+        change(&mut other.batches[0], &mut body.segments[0].claims[0]);
         let verdict = verify::<Blake3>(&other, &body.encode());
         assert!(matches!(verdict, Err(StarkError::NotProven { .. })), "{what}: {verdict:?}");
     }
@@ -92,13 +100,22 @@ fn a_claim_that_differs_in_anything() {
 #[test]
 fn a_structure_that_differs_in_anything() {
     let (statement, bytes) = &*PROOF;
-    let changes: [(&str, ChangeBody); 12] = [
+    let changes: [(&str, ChangeBody); 15] = [
         ("no segment", |body| body.segments.clear()),
         ("the segment twice", |body| body.segments.extend(Body::decode(&PROOF.1).unwrap().segments)),
-        ("a digest too many", |body| body.untouched.push(body.segments[0].claim.old)),
-        ("a level above the tree", |body| body.segments[0].claim.level = 255),
-        ("a level below the root", |body| body.segments[0].claim.level = 19),
-        ("another place", |body| body.segments[0].claim.index = u32::MAX),
+        ("a digest too many", |body| body.untouched.push(body.segments[0].claims[0].old)),
+        ("no claim", |body| body.segments[0].claims.clear()),
+        ("the claim twice", |body| {
+            let claims = &mut body.segments[0].claims;
+            claims.push(claims[0]);
+        }),
+        ("a claim of a shard that is not named", |body| {
+            let claims = &mut body.segments[0].claims;
+            claims.push(Claim { shard: 7, ..claims[0] });
+        }),
+        ("a level above the tree", |body| body.segments[0].claims[0].level = 255),
+        ("a level below the root", |body| body.segments[0].claims[0].level = 19),
+        ("another place", |body| body.segments[0].claims[0].index = u32::MAX),
         ("a table that is too tall", |body| body.segments[0].shape.nodes[0] = 21),
         ("a table that is too short", |body| body.segments[0].shape.nodes[0] = 5),
         ("a table of another height", |body| body.segments[0].shape.nodes[0] += 1),
@@ -128,20 +145,20 @@ fn a_structure_that_differs_in_anything() {
 fn a_batch_of_nothing_needs_no_proof_and_moves_nothing() {
     let shard = Shard::new([(4, account(4))].into());
     let nothing = batch([]);
-    let proof = prove::<Blake3>(&shard.witness(&nothing, &[]), &Options::default()).unwrap();
-    assert_eq!(proof.bytes.len(), 2 + 1 + 32 + 1);
-    let statement = proof.verified.statement;
-    assert_eq!(statement.old_root, statement.new_root);
-    for other in [
-        Statement { new_root: digest(9), ..statement },
-        Statement { old_root: digest(9), ..statement },
-        Statement { record_count: 1, ..statement },
-        Statement { enrolment_count: 1, ..statement },
-    ] {
-        assert!(matches!(verify::<Blake3>(&other, &proof.bytes), Err(StarkError::Claim { .. })));
-    }
-    let renamed = Statement { data: DataDigest::default(), ..statement };
-    verify::<Blake3>(&renamed, &proof.bytes).expect("nothing moves under any name");
+    let proof = prove_one(shard.witness(&nothing, &[])).unwrap();
+    assert_eq!(proof.bytes, [1, 0, 0, 0]);
+    assert_eq!(proof.verified.statement, Statement { number: NUMBER, batches: Vec::new() });
+    let moved = BatchStatement {
+        shard: ShardId(3),
+        old_root: shard.root(),
+        new_root: digest(9),
+        record_count: 0,
+        enrolment_count: 0,
+        data: DataDigest::default(),
+    };
+    let statement = Statement { number: NUMBER, batches: vec![moved] };
+    let verdict = verify::<Blake3>(&statement, &proof.bytes);
+    assert!(matches!(verdict, Err(StarkError::Malformed { .. })), "{verdict:?}");
 }
 
 /// BLAKE3 with another beginning of the transcript: another version, as it were.
@@ -182,7 +199,7 @@ fn bytes_of_another_encoding_or_none() {
     for cut in (0..bytes.len()).step_by(bytes.len() / 500) {
         assert!(malformed(&bytes[..cut]), "cut at {cut}");
     }
-    let long = vec![0; (64 << 20) + 1];
+    let long = vec![0; PROOF_BYTES_MAX + 1];
     assert!(matches!(verify::<Blake3>(statement, &long), Err(StarkError::TooLong { .. })));
 }
 
@@ -210,7 +227,7 @@ proptest! {
     fn any_changed_cell(table in 1usize..4, row: prop::sample::Index, column: prop::sample::Index, by in 1u32..1 << 30) {
         let (shard, batch) = shard_and_batch();
         let before = shard.before(&batch);
-        let witness = shard.witness(&batch, &before);
+        let witness = [shard.witness(&batch, &before)];
         let mut trace = trace(&witness);
         let statement = statement(&witness, &trace);
         let matrix = &mut trace.tables[table];
@@ -218,9 +235,9 @@ proptest! {
         matrix.values[row * matrix.width + column] += KoalaBear::from_u32(by);
         let faults = check(&trace, &statement);
         let padding = match table {
-            1 => row * 4 + column / 242 >= 6 && matches!(column % 242, 11 | 12),
-            2 => row >= 3 && column == 2,
-            _ => row >= 25 && matches!(column, 2 | 3),
+            1 => row * 4 + column / RECORD_COLUMNS >= 6 && matches!(column % RECORD_COLUMNS, 1 | 12 | 13),
+            2 => row >= 3 && matches!(column, 2 | 3),
+            _ => row >= 25 && matches!(column, 2..5),
         };
         prop_assert!(!faults.none() || padding, "table {table}, row {row}, column {column}");
     }
@@ -235,7 +252,7 @@ proptest! {
     ) {
         let (shard, batch) = shard_and_batch();
         let before = shard.before(&batch);
-        let witness = shard.witness(&batch, &before);
+        let witness = [shard.witness(&batch, &before)];
         let mut trace = trace(&witness);
         let statement = statement(&witness, &trace);
         let matrix = &mut trace.tables[table];

@@ -3,12 +3,11 @@
 use super::{
     attacks::Honest,
     checker::check,
-    forge::{Extra, F, Row, Rows, forge},
+    forge::{Extra, F, Record, Row, Rows, f, forge},
     prove_and_verify,
-    shard::batch,
-    statement,
+    shard::batch_of,
 };
-use arterial_protocol::{Batch, Digest, Link};
+use arterial_protocol::{Batch, Digest, Link, ShardId};
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
 use proptest::prelude::*;
 
@@ -21,7 +20,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         3 => prop::sample::select(vec![F::ONE, F::TWO, F::NEG_ONE, -F::TWO]),
         1 => (1..F::ORDER_U32).prop_map(F::from_u32),
     ];
-    (0u8..4, 0usize..10, any::<prop::sample::Index>(), by)
+    (0u8..4, 0usize..16, any::<prop::sample::Index>(), by)
 }
 
 fn apply(edits: &[Edit], row: Row<'_>) {
@@ -30,7 +29,7 @@ fn apply(edits: &[Edit], row: Row<'_>) {
         Row::Record(at, record) => (1, at, record.fields()),
         Row::Account(at, account) => (2, at, account.fields()),
         Row::Node(at, node) => (3, at, node.fields()),
-        Row::Claim(_) => return,
+        Row::Claim(..) => return,
     };
     for (_, _, field, by) in edits.iter().filter(|edit| (edit.0, edit.1) == (hook, at)) {
         let field = field.index(fields.len());
@@ -38,14 +37,15 @@ fn apply(edits: &[Edit], row: Row<'_>) {
     }
 }
 
-/// The batch that a trace's active rows are of, unless a record's time or kind is out of range, which no constraint
+/// A shard's batch that a trace's active rows are of, unless a record's time or kind is out of range, which no constraint
 /// forbids.
-fn extracted(rows: &Rows) -> Option<Batch> {
+fn extracted(rows: &Rows, shard: ShardId) -> Option<Batch> {
     let digest = |elements: &[F; 8]| crate::field::digest(*elements);
     let mut runs: Vec<(u32, Option<Digest>, Vec<Link>)> = Vec::new();
-    for account in &rows.accounts {
+    for account in rows.accounts.iter().filter(|account| account.shard == f(shard.0)) {
         let mut links = Vec::new();
-        for record in rows.records.iter().filter(|record| record.slot == account.slot) {
+        let own = |record: &&Record| (record.shard, record.slot) == (account.shard, account.slot);
+        for record in rows.records.iter().filter(own) {
             let [low, high] =
                 [record.time_low, record.time_high].map(|limb| u64::from(limb.as_canonical_u32()));
             links.push(Link {
@@ -61,7 +61,7 @@ fn extracted(rows: &Rows) -> Option<Batch> {
         }
     }
     runs.sort_by_key(|run| run.0);
-    Some(batch(runs.iter().map(|(slot, enrolment, links)| (*slot, *enrolment, &links[..]))))
+    Some(batch_of(shard, runs.iter().map(|(slot, enrolment, links)| (*slot, *enrolment, &links[..]))))
 }
 
 proptest! {
@@ -71,16 +71,20 @@ proptest! {
     fn a_trace_that_passes_is_a_batch_that_the_native_rules_accept(edits in prop::collection::vec(edit(), 1..3)) {
         let honest = Honest::new();
         let forged = forge(&honest.trace(), Extra::default(), &mut |row| apply(&edits, row));
-        let statement = statement(&honest.shard.witness(&honest.batch, &honest.accounts), &forged);
+        let statement = honest.statement(&forged);
         // A trace that starts from other accounts is of another shard.
-        if check(&forged, &statement).none() && statement.old_root == honest.shard.root() {
-            let Some(batch) = extracted(&Rows::read(&forged)) else { return Ok(()) };
-            let mut after = honest.shard.clone();
-            after.apply(&batch);
-            prop_assert_eq!(statement.new_root, after.root());
-            prop_assert_eq!(statement.record_count as usize, batch.record_count());
-            let enrolments = batch.runs().filter(|run| run.enrolment.is_some()).count();
-            prop_assert_eq!(statement.enrolment_count as usize, enrolments);
+        let same_old_roots =
+            statement.batches.iter().zip(&honest.shards).all(|(claim, shard)| claim.old_root == shard.root());
+        if check(&forged, &statement).none() && same_old_roots {
+            for (claim, shard) in statement.batches.iter().zip(&honest.shards) {
+                let Some(batch) = extracted(&Rows::read(&forged), claim.shard) else { return Ok(()) };
+                let mut after = shard.clone();
+                after.apply(&batch);
+                prop_assert_eq!(claim.new_root, after.root());
+                prop_assert_eq!(claim.record_count as usize, batch.record_count());
+                let enrolments = batch.runs().filter(|run| run.enrolment.is_some()).count();
+                prop_assert_eq!(claim.enrolment_count as usize, enrolments);
+            }
         }
     }
 }
@@ -92,7 +96,7 @@ proptest! {
     fn the_verifier_takes_what_passes_and_nothing_else(edits in prop::collection::vec(edit(), 1..3)) {
         let honest = Honest::new();
         let forged = forge(&honest.trace(), Extra::default(), &mut |row| apply(&edits, row));
-        let statement = statement(&honest.shard.witness(&honest.batch, &honest.accounts), &forged);
+        let statement = honest.statement(&forged);
         let passes = check(&forged, &statement).none();
         prop_assert_eq!(prove_and_verify(&statement, forged).is_ok(), passes);
     }

@@ -1,9 +1,10 @@
 //! A plain shard: accounts in a map, a tree of digests, and batches applied record by record.
 
-use crate::{OldTree, Witness};
+use super::NUMBER;
+use crate::{BatchWitness, OldTree};
 use arterial_protocol::{
-    Account, AccountRun, Batch, BlockNumber, DataDigest, Digest, Link, ShardId, empty_subtree,
-    limits::ACCOUNTS_DEPTH, poseidon::koala,
+    Account, AccountRun, Batch, DataDigest, Digest, Link, ShardId, empty_subtree, limits::ACCOUNTS_DEPTH,
+    poseidon::koala,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -68,8 +69,12 @@ impl Shard {
         self.rehash(batch.runs().map(|run| run.slot).collect());
     }
 
-    pub(super) fn witness<'a>(&'a self, batch: &'a Batch, accounts: &'a [Option<Account>]) -> Witness<'a> {
-        Witness { batch, accounts, tree: self, data: DataDigest::of(&batch.encode()) }
+    pub(super) fn witness<'a>(
+        &'a self,
+        batch: &'a Batch,
+        accounts: &'a [Option<Account>],
+    ) -> BatchWitness<'a> {
+        BatchWitness { batch, accounts, tree: self, data: DataDigest::of(&batch.encode()) }
     }
 }
 
@@ -103,9 +108,17 @@ pub(super) fn account(slot: u32) -> Account {
     }
 }
 
-/// A batch from what it does to each slot.
+/// A batch of shard 3 from what it does to each slot.
 pub(super) fn batch<'a>(runs: impl IntoIterator<Item = (u32, Option<Digest>, &'a [Link])>) -> Batch {
-    let mut batch = Batch::new(ShardId(3), BlockNumber(9));
+    batch_of(ShardId(3), runs)
+}
+
+/// A shard's batch from what it does to each slot.
+pub(super) fn batch_of<'a>(
+    shard: ShardId,
+    runs: impl IntoIterator<Item = (u32, Option<Digest>, &'a [Link])>,
+) -> Batch {
+    let mut batch = Batch::new(shard, NUMBER);
     for (slot, enrolment, links) in runs {
         batch.push(AccountRun { slot, enrolment, links }).expect("runs are in order");
     }

@@ -85,10 +85,10 @@ fn inputs(moved: &Move<'_>, end: &End) -> [[KoalaBear; 24]; 2] {
 
 /// The columns before the old leaf's, in the order of `air::account`.
 fn front(moved: &Move<'_>, end: &End) -> [KoalaBear; FRONT] {
-    let Move { slot, enrolled, before, .. } = moved;
+    let Move { shard, slot, enrolled, before, .. } = moved;
     let (low, high) = (before.next_seq % SPREAD_UNIT, before.next_seq / SPREAD_UNIT);
     concat([
-        &[1, u32::from(*enrolled), *slot].map(KoalaBear::from_int),
+        &[1, u32::from(*enrolled), shard.0, *slot].map(KoalaBear::from_int),
         &elements(before.identity),
         &elements(before.head),
         &[KoalaBear::from_int(before.count)],

@@ -11,7 +11,7 @@ use crate::{
     error::StarkError,
     field::{digest, elements},
     poseidon::C16_COLUMNS,
-    prover::{plan::Part, witness::OldTree},
+    prover::plan::Part,
 };
 use p3_field::{PrimeCharacteristicRing, integers::QuotientMap};
 use p3_koala_bear::KoalaBear;
@@ -20,42 +20,64 @@ use rayon::prelude::*;
 /// Columns before the compressions'.
 const FRONT: usize = NODE_COLUMNS - 2 * C16_COLUMNS;
 
-/// Fills every node from the leaves up and gives how the part's root moves.
+/// Fills every node from the leaves up and gives how each part's root moves.
 pub(super) fn fill(
-    part: &Part<'_>,
+    parts: &[Part<'_>],
     leaves: Vec<Change>,
-    tree: &dyn OldTree,
     compressions: &Compressions,
     cells: &mut Cells,
-) -> Result<Change, StarkError> {
+) -> Result<Vec<Change>, StarkError> {
     let mut places = cells.cells();
+    let mut leaves = leaves.into_iter();
+    let mut roots = Vec::with_capacity(parts.len());
+    for part in parts {
+        let own = leaves.by_ref().take(part.moves.len()).collect();
+        roots.push(fill_part(part, own, compressions, &mut places)?);
+    }
+    pad(places, &inactive(compressions));
+    Ok(roots)
+}
+
+/// Fills one part's nodes into the first of these places and takes them away.
+fn fill_part(
+    part: &Part<'_>,
+    leaves: Vec<Change>,
+    compressions: &Compressions,
+    places: &mut Vec<&mut [KoalaBear]>,
+) -> Result<Change, StarkError> {
     let mut changes = leaves;
     for level in 0..part.level {
         let siblings: Vec<&[Change]> = changes.chunk_by(|a, b| a.index / 2 == b.index / 2).collect();
         let rest = places.split_off(siblings.len());
+        let mut own = std::mem::replace(places, rest);
         changes = siblings
             .par_chunks(LANES)
-            .zip(places.par_chunks_mut(LANES))
+            .zip(own.par_chunks_mut(LANES))
             .map_init(Columns::default, |columns, (siblings, places)| {
-                let nodes: Vec<Node> = siblings.iter().map(|moved| Node::new(level, moved, tree)).collect();
+                let nodes: Vec<Node> = siblings.iter().map(|moved| Node::new(part, level, moved)).collect();
                 fill_lanes(&nodes, compressions, columns, places)
             })
             .flatten_iter()
             .collect();
-        places = rest;
     }
-    pad(places, &inactive(compressions));
     let root = changes.first().copied().expect("a part has an account");
-    let expected = tree.node(part.level, part.index);
+    let expected = part.tree.node(part.level, part.index);
     let got = digest(root.old);
     if expected != got {
-        return Err(StarkError::Tree { level: part.level, index: part.index, expected, got });
+        return Err(StarkError::Tree {
+            shard: part.shard,
+            level: part.level,
+            index: part.index,
+            expected,
+            got,
+        });
     }
     Ok(root)
 }
 
 /// A node above one or two that moved.
 struct Node {
+    shard: u32,
     level: usize,
     index: u32,
     moved: [bool; 2],
@@ -64,19 +86,20 @@ struct Node {
 }
 
 impl Node {
-    fn new(level: usize, siblings: &[Change], tree: &dyn OldTree) -> Self {
+    fn new(part: &Part<'_>, level: usize, siblings: &[Change]) -> Self {
         let index = siblings[0].index / 2;
         let of = |child: u32| siblings.iter().find(|change| change.index == child);
         let children = [2 * index, 2 * index + 1].map(|child| {
             of(child).map_or_else(
                 || {
-                    let unmoved = elements(tree.node(level, child));
+                    let unmoved = elements(part.tree.node(level, child));
                     (false, unmoved, unmoved)
                 },
                 |change| (true, change.old, change.new),
             )
         });
         Self {
+            shard: part.shard.0,
             level,
             index,
             moved: children.map(|(moved, ..)| moved),
@@ -90,7 +113,7 @@ impl Node {
         let level = u32::try_from(self.level).expect("a tree has few levels");
         concat([
             &self.moved.map(KoalaBear::from_bool),
-            &[level, self.index].map(KoalaBear::from_int),
+            &[self.shard, level, self.index].map(KoalaBear::from_int),
             self.old.as_flattened(),
             self.new.as_flattened(),
         ])

@@ -13,7 +13,7 @@ use crate::{
     poseidon::C24_COLUMNS,
     prover::witness::Move,
 };
-use arterial_protocol::Link;
+use arterial_protocol::{Link, ShardId};
 use p3_field::{PrimeCharacteristicRing, integers::QuotientMap};
 use p3_koala_bear::KoalaBear;
 use rayon::prelude::*;
@@ -85,7 +85,7 @@ fn fill_group(
             let moved = &moves[group[lane]];
             let before = ends[lane];
             let count = moved.before.count + u32::try_from(step).expect("a run is short");
-            let record = Record::new(moved.slot, count, before, &moved.links[step]);
+            let record = Record::new((moved.shard, moved.slot), count, before, &moved.links[step]);
             inputs[lane] = record.input();
             fronts[lane] = record.front();
             ends[lane] = record.after();
@@ -103,6 +103,7 @@ fn fill_group(
 
 /// One record with the account before it.
 struct Record<'a> {
+    shard: ShardId,
     slot: u32,
     count: u32,
     before: End,
@@ -116,9 +117,10 @@ struct Record<'a> {
 
 impl<'a> Record<'a> {
     #[expect(clippy::cast_possible_truncation, reason = "two 24-bit limbs of a number below 2^48")]
-    fn new(slot: u32, count: u32, before: End, link: &'a Link) -> Self {
+    fn new((shard, slot): (ShardId, u32), count: u32, before: End, link: &'a Link) -> Self {
         let gap = link.seq - before.next_seq;
         Self {
+            shard,
             slot,
             count,
             before,
@@ -148,12 +150,13 @@ impl<'a> Record<'a> {
 
     /// The columns before the compression's, in the order of `air::record`.
     fn front(&self) -> [KoalaBear; FRONT] {
-        let Self { slot, count, before, .. } = *self;
+        let Self { shard, slot, count, before, .. } = *self;
         let number = |number: u32| [KoalaBear::from_int(number)];
         let low: [KoalaBear; GAP_LOW_DIGITS] = LOW.digits(self.gap_low).map(KoalaBear::from_int);
         let high: [KoalaBear; GAP_HIGH_DIGITS] = HIGH.digits(self.gap_high).map(KoalaBear::from_int);
         concat([
             &number(1),
+            &number(shard.0),
             &number(slot),
             &before.head,
             &number(before.next_seq),
