@@ -6,6 +6,7 @@ use crate::{
     genesis::Deployment,
     lock,
     pipeline::{Pipeline, ShardAccounts, state_root},
+    proving::BatchProving,
     receipts::Receipts,
     settle::Settler,
     stages::Stages,
@@ -13,8 +14,9 @@ use crate::{
 };
 use arterial_protocol::{BlockNumber, ShardCount, StateRoot, limits::SHARDS_MAX};
 use arterial_rollup::{
-    BlockStore, Clock, ShardState, SystemClock,
+    BlockStore, Clock, Published, ShardState, SystemClock,
     accounts::{AccountsFile, AccountsTree},
+    batch_proof::{BatchProofs, BatchProver, StarkProver},
     chain::{BaseChain, ChainError},
     proof::{BlockProver, KeyPair, ProofError, Prover, VerificationKey},
 };
@@ -33,7 +35,7 @@ use std::{
 pub(crate) const KEY_FILE: &str = "block.key";
 /// The embedded base chain.
 #[cfg(feature = "embedded-chain")]
-const CHAIN_DIR: &str = "chain";
+pub(crate) const CHAIN_DIR: &str = "chain";
 const SHARDS_DEFAULT: u32 = 16;
 const BLOCK_RECORDS_DEFAULT: usize = 65_536;
 const BLOCK_INTERVAL_DEFAULT: Duration = Duration::from_secs(2);
@@ -51,6 +53,8 @@ pub struct Contract<'a> {
     pub genesis_state_root: StateRoot,
     /// The Groth16 verification key that it is deployed with.
     pub key: &'a VerificationKey,
+    /// What is published of the deployment's blocks, for a chain whose validators check it.
+    pub published: &'a Published,
 }
 
 type ChainFactory = Box<
@@ -76,6 +80,7 @@ pub struct EngineBuilder {
     prover_threads: usize,
     salt: Option<[u8; 32]>,
     prover: Option<Arc<dyn BlockProver>>,
+    batch_prover: Arc<dyn BatchProver>,
     chain: Option<(u64, ChainFactory)>,
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
@@ -101,6 +106,7 @@ impl EngineBuilder {
             prover_threads: 0,
             salt: None,
             prover: None,
+            batch_prover: Arc::new(StarkProver),
             chain: None,
             storage: Arc::new(FileStorage),
             clock: Arc::new(SystemClock),
@@ -176,6 +182,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Proves that batches follow the rules with another prover than [`StarkProver`].
+    #[must_use]
+    pub fn batch_prover(mut self, prover: Arc<dyn BatchProver>) -> Self {
+        self.batch_prover = prover;
+        self
+    }
+
     /// Keeps everything on another disk than the operating system's: for tests.
     #[must_use]
     pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
@@ -236,11 +249,21 @@ impl EngineBuilder {
         let shards = Arc::new(open_shards(&self.storage, &deployment.shards_config(&self.dir))?);
         check_logs_reach(&shards, newest)?;
         let accounts = self.accounts(&deployment, &states)?;
+        let batch_proofs = BatchProofs::new(Arc::clone(&self.storage), blocks.dir());
+        let published = Published {
+            domain: deployment.domain,
+            shards: deployment.shards,
+            blocks: blocks.clone(),
+            batch_proofs: batch_proofs.clone(),
+            key: verifying.clone(),
+            batch_verifier: Arc::clone(&self.batch_prover),
+        };
         let contract = Contract {
             dir: &self.dir,
             chain_id,
             genesis_state_root: StateRoot::genesis(deployment.domain, deployment.shards),
             key: &verifying,
+            published: &published,
         };
         let chain = open_chain(&contract, &self.storage, Arc::clone(&self.clock))?;
         let stages = Arc::new(Stages::new(newest, state_root(deployment.domain, newest, &states)));
@@ -253,12 +276,14 @@ impl EngineBuilder {
         };
         let receipts =
             Receipts::new(deployment.domain, Arc::clone(&shards), files, blocks.clone(), verifying);
+        let batches = BatchProving { prover: self.batch_prover, files: batch_proofs };
         let pipeline = Pipeline {
             domain: deployment.domain,
             shards: Arc::clone(&shards),
             accounts,
             blocks,
             prover,
+            batches,
             pool,
             clock: self.clock,
             stages: Arc::clone(&stages),
@@ -379,7 +404,7 @@ impl EngineBuilder {
             let path = dir.join(format!("{:04}.nodes", state.leaf.shard.0));
             let file = AccountsFile::open(&*self.storage, &path, state.leaf.shard, deployment.domain)?;
             let tree = AccountsTree::open(&file, state.accounts)?;
-            Ok(ShardAccounts { tree, file: Arc::new(file) })
+            Ok(ShardAccounts { tree, file: Arc::new(file), before: None })
         };
         states.iter().map(open).collect()
     }
@@ -433,6 +458,6 @@ fn embedded(config: arterial_rollup::chain::embedded::EmbeddedConfig) -> ChainFa
             let (genesis, key) = (contract.genesis_state_root, contract.key.words());
             EmbeddedChain::create(storage, &dir, config, genesis, &key, clock)?
         };
-        Ok(Arc::new(chain))
+        Ok(Arc::new(chain.with_check(Box::new(contract.published.clone()))))
     })
 }

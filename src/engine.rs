@@ -1,7 +1,11 @@
 //! The handle that a host node holds.
 
 use crate::{
-    builder::EngineBuilder, error::EngineError, genesis::Deployment, receipts::Receipts, stages::Stages,
+    builder::EngineBuilder,
+    error::EngineError,
+    genesis::Deployment,
+    receipts::Receipts,
+    stages::{Proving, Stages},
 };
 use arterial_protocol::{
     BlockNumber, BlockStatement, DeviceId, Domain, Receipt, Stage, StateRoot, Tag, Write,
@@ -53,9 +57,11 @@ pub struct EngineState {
     pub state_root: StateRoot,
     /// Durable records that wait for a block.
     pub unsealed_records: usize,
+    /// What is being proven.
+    pub proving: Option<Proving>,
     /// Blocks proven since the engine was opened.
     pub blocks_proven: u64,
-    /// Seconds that their proofs took, in sum.
+    /// Seconds that their proofs took, in sum, those of their batches included.
     pub prove_seconds: f64,
     /// Why blocks are not made or settled at the moment, if they are not.
     pub fault: Option<String>,
@@ -249,14 +255,15 @@ impl Inner {
             posted: progress.posted,
             finalized: progress.finalized,
             state_root: progress.state_root,
+            proving: progress.proving,
             blocks_proven: progress.proofs,
-            prove_seconds: progress.proving.as_secs_f64(),
+            prove_seconds: progress.prove_time.as_secs_f64(),
             fault: progress.halted.or(progress.fault).or(progress.chain_fault),
         }
     }
 
     fn close(&self) {
-        self.stages.update(|progress| progress.stopping = true);
+        self.stages.stop();
         self.shards.close();
         for thread in self.threads.lock().drain(..) {
             if thread.join().is_err() {

@@ -1,7 +1,13 @@
 //! What can go wrong with an engine, grouped by blame.
 
 use arterial_protocol::{BlockNumber, DeviceId, StateRoot};
-use arterial_rollup::{BlockStoreError, accounts::AccountsError, chain::ChainError, proof::ProofError};
+use arterial_rollup::{
+    BlockStoreError, PublishedError,
+    accounts::AccountsError,
+    batch_proof::{BatchProofError, StarkError},
+    chain::ChainError,
+    proof::ProofError,
+};
 use arterial_shards::ShardError;
 use std::{io, path::PathBuf};
 
@@ -91,6 +97,15 @@ pub enum EngineError {
     /// The keys or the prover.
     #[error(transparent)]
     Proof(#[from] ProofError),
+    /// The proof of a block's batches, on disk or against the block.
+    #[error(transparent)]
+    Batches(#[from] BatchProofError),
+    /// What was published of a block.
+    #[error(transparent)]
+    Published(#[from] PublishedError),
+    /// The prover of batches.
+    #[error("the batches can't be proven: {0}")]
+    Stark(#[from] StarkError),
     /// The base chain.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -131,6 +146,7 @@ impl EngineError {
                 | Self::Shard(ShardError::Io { .. })
                 | Self::Accounts(AccountsError::Io { .. })
                 | Self::Blocks(BlockStoreError::Io { .. })
+                | Self::Batches(BatchProofError::Io { .. })
                 | Self::Chain(ChainError::Io { .. })
         )
     }

@@ -5,6 +5,7 @@ use arterial_protocol::{BlockNumber, Stage, StateRoot};
 use arterial_rollup::{
     BlockStore, ShardState,
     accounts::{AccountsFile, AccountsTree},
+    batch_proof::{BatchProofs, Soundness, StarkProver, check_moves},
     proof::{KeyPair, VerificationKey},
 };
 use arterial_shards::{FileReport, ShardReport};
@@ -35,6 +36,10 @@ pub struct BlockReport {
     pub number: BlockNumber,
     /// Its file; the proof in it is checked.
     pub file: FileReport,
+    /// The proof of its batches, checked and held against the block.
+    pub batch_proof: FileReport,
+    /// How sure each segment of that proof makes; none if it is damaged, or no shard has a batch.
+    pub soundness: Vec<Soundness>,
     /// Its records, 0 if the file is damaged.
     pub records: u64,
     /// Its state root, if the file is good.
@@ -47,7 +52,7 @@ impl Inspection {
     /// Every fault found, with its file.
     pub fn faults(&self) -> impl Iterator<Item = (&Path, &str)> {
         let files = [&self.keys].into_iter().chain(&self.accounts).chain(&self.chain);
-        let files = files.chain(self.blocks.iter().map(|block| &block.file));
+        let files = files.chain(self.blocks.iter().flat_map(|block| [&block.file, &block.batch_proof]));
         let files = files.filter_map(|file| Some((file.path.as_path(), file.fault.as_deref()?)));
         self.shards.iter().flat_map(ShardReport::faults).chain(files)
     }
@@ -92,26 +97,52 @@ fn blocks(
     if !blocks_dir.is_dir() {
         return Ok((Vec::new(), states));
     }
-    let store = BlockStore::open(Arc::clone(storage), blocks_dir, deployment.domain, deployment.shards)?;
+    let proofs = BatchProofs::new(Arc::clone(storage), &blocks_dir);
+    let store = BlockStore::existing(Arc::clone(storage), blocks_dir, deployment.domain, deployment.shards);
     let mut previous = Some(StateRoot::genesis(deployment.domain, deployment.shards));
     let mut reports = Vec::new();
     for number in (1..=store.latest()?.0).map(BlockNumber) {
         let path = store.path(number);
+        let mut moved = None;
         let (file, statement) = match store.read(number, key) {
             Ok(stored) => {
                 let statement = *stored.block.statement();
-                states = stored.shards;
+                let before = std::mem::replace(&mut states, stored.shards);
+                // Without the block before it there is nothing to hold its moves against.
+                moved = previous.is_some().then_some((before, &states));
                 let follows = previous.is_none_or(|root| root == statement.old_state_root);
                 let fault = (!follows).then_some("it does not follow the block before it");
                 (report(&path, fault), Some(statement))
             }
             Err(error) => (report(&path, Some(error)), None),
         };
+        let (batch_proof, soundness) = batch_proof(&proofs, number, moved);
         previous = statement.map(|statement| statement.new_state_root);
         let records = statement.map_or(0, |statement| statement.record_count);
-        reports.push(BlockReport { number, file, records, state_root: previous, stage: Stage::Proven });
+        let (state_root, stage) = (previous, Stage::Proven);
+        reports.push(BlockReport { number, file, batch_proof, soundness, records, state_root, stage });
     }
     Ok((reports, states))
+}
+
+/// The proof of a block's batches, held against how the block moved the shards, where that is known.
+fn batch_proof(
+    proofs: &BatchProofs,
+    number: BlockNumber,
+    moved: Option<(Vec<ShardState>, &Vec<ShardState>)>,
+) -> (FileReport, Vec<Soundness>) {
+    let leaves = |states: &[ShardState]| states.iter().map(|state| state.leaf).collect::<Vec<_>>();
+    let checked = proofs.read(number, &StarkProver).and_then(|proven| match moved {
+        Some((before, after)) => {
+            check_moves(&leaves(&before), &leaves(after), proven.statement()).map(|()| proven)
+        }
+        None => Ok(proven),
+    });
+    let path = proofs.path(number);
+    match checked {
+        Ok(proven) => (report(&path, None::<String>), proven.soundness().to_vec()),
+        Err(error) => (report(&path, Some(error)), Vec::new()),
+    }
 }
 
 fn accounts(dir: &Path, deployment: &Deployment, state: &ShardState) -> FileReport {

@@ -31,6 +31,7 @@
 //! The parts can be used alone: [`protocol`] has the types and the verifier (`no_std`), [`shards`] the write side,
 //! [`rollup`] the proof side.
 
+mod audit;
 mod builder;
 mod engine;
 mod error;
@@ -38,6 +39,7 @@ mod genesis;
 mod inspect;
 mod lock;
 mod pipeline;
+mod proving;
 mod receipts;
 mod settle;
 mod stages;
@@ -57,9 +59,11 @@ pub use arterial_shards::{
     Ack, DeviceKey, EnrolError, Enrolled, Enrolment, Lane, ShardError, ShardStatus, SignedBundle,
     SubmitError, Ticket, Tickets,
 };
+pub use audit::{Audit, AuditError, AuditStep, audit};
 pub use builder::{Contract, EngineBuilder};
 pub use engine::{BlockSummary, Engine, EngineState};
 pub use error::EngineError;
 pub use genesis::Deployment;
 pub use inspect::{BlockReport, Inspection, inspect};
+pub use stages::{Proving, ProvingStep};
 pub use stepped::SteppedEngine;

@@ -1,17 +1,19 @@
 //! From seal to disk: how blocks come to be.
 //!
 //! ```text
-//! seal ─▶ apply ─▶ prove ─▶ store          and then settled, in `settle`
+//! seal ─▶ apply ─▶ prove batches ─▶ prove block ─▶ store          and then settled, in `settle`
 //! ```
 
 use crate::{
     error::EngineError,
-    stages::{Stages, Turn},
+    proving::BatchProving,
+    stages::{Proving, ProvingStep, Stages, Turn},
 };
 use arterial_protocol::{BlockNumber, Domain, ShardLeaf, StateRoot};
 use arterial_rollup::{
     BlockStore, Clock, ProvenBlock, ShardState, StoredBlock,
-    accounts::{AccountsFile, AccountsTree},
+    accounts::{AccountsFile, AccountsTree, Before},
+    batch_proof::StarkError,
     circuit::BlockWitness,
     proof::BlockProver,
 };
@@ -34,6 +36,7 @@ pub(crate) struct Pipeline {
     pub(crate) accounts: Vec<ShardAccounts>,
     pub(crate) blocks: BlockStore,
     pub(crate) prover: Arc<dyn BlockProver>,
+    pub(crate) batches: BatchProving,
     /// Where accounts are moved and blocks proven; where there is none, in the caller's thread, shard by shard.
     pub(crate) pool: Option<ThreadPool>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -52,16 +55,19 @@ pub(crate) struct Pipeline {
 pub(crate) struct ShardAccounts {
     pub(crate) tree: AccountsTree,
     pub(crate) file: Arc<AccountsFile>,
+    /// What the batch met by which the tree has moved beyond the newest stored block, if it has.
+    pub(crate) before: Option<Before>,
 }
 
 /// What every shard put into a block.
-struct Sealed {
+pub(crate) struct Sealed {
     number: BlockNumber,
-    batches: Vec<SealedBatch>,
+    pub(crate) batches: Vec<SealedBatch>,
 }
 
 /// A block whose accounts have moved, and every shard after it.
 struct Applied {
+    sealed: Sealed,
     witness: BlockWitness,
     states: Vec<ShardState>,
 }
@@ -100,7 +106,9 @@ impl Pipeline {
                 self.stages.update(|progress| progress.fault = None);
                 Turn::Worked
             }
-            Err(EngineError::Shard(ShardError::Closed)) => Turn::Over,
+            Err(EngineError::Shard(ShardError::Closed) | EngineError::Stark(StarkError::Cancelled)) => {
+                Turn::Over
+            }
             Err(error) if error.is_transient() => {
                 tracing::warn!(%error, "a block can't be made now and is tried again");
                 self.stages.update(|progress| progress.fault = Some(error.to_string()));
@@ -118,7 +126,9 @@ impl Pipeline {
     fn make_block(&mut self) -> Result<(), EngineError> {
         let sealed = self.seal()?;
         let applied = self.apply(sealed)?;
-        let proven = self.prove(applied)?;
+        let begun = Instant::now();
+        self.prove_batches(&applied)?;
+        let proven = self.prove(applied, begun)?;
         self.store(proven)
     }
 
@@ -163,25 +173,34 @@ impl Pipeline {
 
     /// Every shard's accounts after its batch, durable in their files.
     fn apply(&mut self, sealed: Sealed) -> Result<Applied, EngineError> {
-        let Sealed { number, batches } = sealed;
+        let (number, batches) = (sealed.number, &sealed.batches);
         let (accounts, states) = (&mut self.accounts, &self.states);
         let apply = |((accounts, before), sealed)| apply_batch(accounts, before, sealed);
         let states = match &self.pool {
             Some(pool) => pool.install(|| {
-                let shards = accounts.par_iter_mut().zip(states).zip(&batches);
+                let shards = accounts.par_iter_mut().zip(states).zip(batches);
                 shards.map(apply).collect::<Result<Vec<ShardState>, EngineError>>()
             }),
-            None => accounts.iter_mut().zip(states).zip(&batches).map(apply).collect(),
+            None => accounts.iter_mut().zip(states).zip(batches).map(apply).collect(),
         }?;
         let leaves =
             |states: &[ShardState]| states.iter().map(|state| state.leaf).collect::<Vec<ShardLeaf>>();
         let witness =
             BlockWitness { domain: self.domain, number, old: leaves(&self.states), new: leaves(&states) };
-        Ok(Applied { witness, states })
+        Ok(Applied { sealed, witness, states })
     }
 
-    fn prove(&self, applied: Applied) -> Result<Proven, EngineError> {
-        let begun = Instant::now();
+    /// The proof that the accounts moved by the rules, record by record, durable beside the block to come.
+    fn prove_batches(&self, applied: &Applied) -> Result<(), EngineError> {
+        let Applied { sealed, witness, .. } = applied;
+        let before: Vec<_> = self.accounts.iter().map(|accounts| accounts.before.as_ref()).collect();
+        let prove = || self.batches.prove(sealed, &before, witness, &self.stages);
+        self.pool.as_ref().map_or_else(&prove, |pool| pool.install(prove))
+    }
+
+    fn prove(&self, applied: Applied, begun: Instant) -> Result<Proven, EngineError> {
+        let number = applied.witness.number;
+        self.stages.proves(Some(Proving { number, step: ProvingStep::Block }));
         let prove = || self.prover.prove(&applied.witness);
         let block = self.pool.as_ref().map_or_else(prove, |pool| pool.install(prove))?;
         let took = begun.elapsed();
@@ -196,12 +215,14 @@ impl Pipeline {
         self.blocks.write(&stored)?;
         let statement = *stored.block.statement();
         self.states = stored.shards;
+        self.accounts.iter_mut().for_each(|accounts| accounts.before = None);
+        self.stages.proves(None);
         tracing::info!(block = %statement.number, records = statement.record_count, ?took, "proven");
         self.stages.update(|progress| {
             progress.proven = statement.number;
             progress.state_root = statement.new_state_root;
             progress.proofs += 1;
-            progress.proving += took;
+            progress.prove_time += took;
         });
         Ok(())
     }
@@ -214,9 +235,12 @@ fn apply_batch(
     sealed: &SealedBatch,
 ) -> Result<ShardState, EngineError> {
     let Some(data) = sealed.data else { return Ok(*before) };
-    let moved = accounts.tree.root() != before.accounts;
-    let root =
-        if moved { accounts.tree.root() } else { accounts.tree.apply(&sealed.batch, &accounts.file)? };
+    if accounts.before.is_none() {
+        let before = accounts.tree.before(&sealed.batch);
+        accounts.tree.apply(&sealed.batch, &accounts.file)?;
+        accounts.before = Some(before);
+    }
+    let root = accounts.tree.root();
     let leaf = ShardLeaf {
         shard: before.leaf.shard,
         accounts_root: root.digest,

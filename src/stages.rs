@@ -2,8 +2,12 @@
 
 use crate::error::EngineError;
 use arterial_protocol::{BlockNumber, Stage, StateRoot};
+use arterial_rollup::batch_proof::Phase;
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 /// The newest block of each stage.
 #[derive(Clone, Debug)]
@@ -13,9 +17,11 @@ pub(crate) struct Progress {
     pub(crate) finalized: BlockNumber,
     /// Of the newest proven block.
     pub(crate) state_root: StateRoot,
+    /// What is being proven.
+    pub(crate) proving: Option<Proving>,
     /// Blocks proven since the engine was opened, and how long the proofs took.
     pub(crate) proofs: u64,
-    pub(crate) proving: Duration,
+    pub(crate) prove_time: Duration,
     /// A block up to this number was asked for.
     pub(crate) wanted: BlockNumber,
     /// Why sealing or proving does not get on at the moment.
@@ -62,10 +68,31 @@ pub(crate) enum Turn {
     Over,
 }
 
+/// What is being proven.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Proving {
+    /// The block.
+    pub number: BlockNumber,
+    /// What of it.
+    pub step: ProvingStep,
+}
+
+/// The steps of proving a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ProvingStep {
+    /// That its batches follow the rules, record by record.
+    Batches(Phase),
+    /// That its state root follows from the one before.
+    Block,
+}
+
 #[derive(Debug)]
 pub(crate) struct Stages {
     progress: Mutex<Progress>,
     changed: Condvar,
+    /// Set once the engine stops: what takes long looks at it.
+    cancel: AtomicBool,
 }
 
 impl Stages {
@@ -75,15 +102,16 @@ impl Stages {
             posted: BlockNumber::GENESIS,
             finalized: BlockNumber::GENESIS,
             state_root,
+            proving: None,
             proofs: 0,
-            proving: Duration::ZERO,
+            prove_time: Duration::ZERO,
             wanted: BlockNumber::GENESIS,
             fault: None,
             chain_fault: None,
             halted: None,
             stopping: false,
         };
-        Self { progress: Mutex::new(progress), changed: Condvar::new() }
+        Self { progress: Mutex::new(progress), changed: Condvar::new(), cancel: AtomicBool::new(false) }
     }
 
     pub(crate) fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -93,6 +121,22 @@ impl Stages {
     pub(crate) fn update(&self, change: impl FnOnce(&mut Progress)) {
         change(&mut self.progress.lock());
         self.changed.notify_all();
+    }
+
+    /// Says what is being proven from now on.
+    pub(crate) fn proves(&self, proving: Option<Proving>) {
+        self.progress.lock().proving = proving;
+    }
+
+    /// Lets every thread of the engine come to its end.
+    pub(crate) fn stop(&self) {
+        self.cancel.store(true, Ordering::Relaxed);
+        self.update(|progress| progress.stopping = true);
+    }
+
+    /// True once the engine stops.
+    pub(crate) const fn cancel(&self) -> &AtomicBool {
+        &self.cancel
     }
 
     /// Waits for a change, or so long; whether the engine goes on.

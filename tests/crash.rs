@@ -4,14 +4,20 @@
 mod common;
 
 use arterial::{
-    At, BlockNumber, Engine, Receipt, Stage,
+    At, BlockNumber, Engine, EngineBuilder, Receipt, Stage,
+    rollup::batch_proof::testing::SimulatedBatchProver,
     storage::{Fault, Faulty, FileStorage},
 };
 use common::{Device, builder};
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
+/// Batches are not really proven: dozens of runs would take minutes, and what is crashed is what is kept.
+fn deployment(dir: &Path) -> EngineBuilder {
+    builder(dir, 1).batch_prover(Arc::new(SimulatedBatchProver::new(1)))
+}
+
 fn open(dir: &Path, storage: &Faulty<FileStorage>) -> Engine {
-    builder(dir, 1).storage(Arc::new(storage.clone())).open().unwrap()
+    deployment(dir).storage(Arc::new(storage.clone())).open().unwrap()
 }
 
 /// Writes and makes two blocks; returns what was acknowledged as durable. A crash ends it early.
@@ -76,7 +82,7 @@ fn a_crash_at_any_operation_loses_nothing_and_changes_no_block() {
         drop(engine);
         let before = block_files(dir.path());
 
-        let engine = builder(dir.path(), 1).open().unwrap();
+        let engine = deployment(dir.path()).open().unwrap();
         engine.enroll(device.enrolment()).unwrap();
         for seq in 0..4 {
             let ack = device.write(&engine, seq).unwrap();

@@ -4,8 +4,9 @@ use arterial::protocol::{
     FieldElement, ShardCount, StateRoot,
     limits::{BUNDLE_WRITES_MAX, RECORD_BYTES_MAX, SHARDS_MAX},
 };
+use arterial::rollup::chain::embedded::VALIDATORS_MAX;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
-use std::{path::PathBuf, str::FromStr};
+use std::{ffi::OsString, path::PathBuf, str::FromStr};
 
 /// Makes medical-device writes durable, commits them, proves each block and settles it on a proof-of-stake chain.
 #[derive(Parser, Debug)]
@@ -74,13 +75,18 @@ const VERIFY_HELP: &str = "\
 The root must come from a source that you trust. --chain reads it from the history of a run's embedded chain;
 --state-root takes what you read from the settlement contract yourself.
 
+--deep checks a whole block as an auditor does, from the directory's published files alone: the block's proof, the
+proof that every record of its batches follows the rules, that the batches' bytes are those that were proven, and
+the root on the chain in the directory. Nothing in it is secret.
+
 Examples:
   arterial verify arterial-run/receipts/*.receipt --chain arterial-run
   arterial verify a.receipt --state-root 0x0c6f… --print
+  arterial verify --deep arterial-run 3
 
 Exit codes:
-  0    every receipt verifies
-  1    a receipt does not, and the step that failed is named; or a root or file could not be read
+  0    every receipt verifies, or the block does
+  1    a receipt or the block does not, and the step that failed is named; or a root or file could not be read
   2    the command line is wrong";
 
 const INSPECT_HELP: &str = "\
@@ -184,13 +190,17 @@ pub(crate) struct DeploymentArgs {
     /// Milliseconds from one block of the embedded chain to the next; 1,000 by default. Fixed when the directory is made
     #[arg(long, value_name = "MS", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
     pub(crate) slot_ms: Option<u64>,
+    /// Validators of the embedded chain, that check the proofs of every block before it is final; none by default. Each
+    /// repeats the check, in this process. Fixed when the directory is made
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(..=VALIDATORS_MAX as u64))]
+    pub(crate) validators: Option<u32>,
 }
 
 #[derive(Args, Debug)]
 #[command(group = clap::ArgGroup::new("root").required(true))]
 pub(crate) struct VerifyArgs {
     /// Receipt files
-    #[arg(value_name = "RECEIPT", required = true)]
+    #[arg(value_name = "RECEIPT", required_unless_present = "deep", conflicts_with = "deep")]
     pub(crate) receipts: Vec<PathBuf>,
     /// The trusted state root of the receipts' block, 64 hex digits
     #[arg(long, value_name = "HEX", group = "root", value_parser = state_root)]
@@ -198,6 +208,9 @@ pub(crate) struct VerifyArgs {
     /// A run's directory, whose chain is asked for the root of each receipt's block
     #[arg(long, value_name = "DIR", group = "root")]
     pub(crate) chain: Option<PathBuf>,
+    /// A block instead of receipts: a run's directory and the block's number
+    #[arg(long, value_names = ["DIR", "BLOCK"], num_args = 2, group = "root")]
+    pub(crate) deep: Vec<OsString>,
     /// The result as one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,

@@ -25,6 +25,8 @@ pub(crate) enum CliError {
     TooManyWrites { max: usize, got: usize },
     #[error("block {number} has no proof yet: the newest proven block is {newest}")]
     NotProven { number: u64, newest: BlockNumber },
+    #[error("expected a block's number, from 1, got {got:?}")]
+    BlockNumber { got: String },
     #[error("block 0 is the genesis, which has a root and no proof: blocks are numbered from 1")]
     Genesis,
 
@@ -34,8 +36,8 @@ pub(crate) enum CliError {
     NoRoot,
     #[error("{} has no directory `chain`: give --chain the directory that `arterial run --out` wrote", path.display())]
     NoChain { path: PathBuf },
-    #[error("{chain}; give --slot-ms as when the directory was made")]
-    SlotMs { chain: String },
+    #[error("{chain}; give --slot-ms and --validators as when the directory was made")]
+    ChainSettings { chain: String },
 
     // Stopped.
     #[error("{0}")]

@@ -4,6 +4,7 @@ use crate::{
     args::InspectArgs,
     error::CliError,
     output::{self, grouped},
+    soundness,
 };
 use arterial::{
     BlockReport, Inspection,
@@ -59,6 +60,7 @@ fn write_text(text: &mut String, inspection: &Inspection, dir: &Path) -> fmt::Re
         let records = grouped(block.records);
         let what = format!("block {}, {}, {records} records, {root}", block.number, block.stage);
         write_file(text, dir, &block.file, &what)?;
+        write_file(text, dir, &block.batch_proof, &soundness::text(&block.soundness))?;
     }
     match inspection.faults().count() {
         0 => writeln!(text, "every file is whole"),
@@ -164,5 +166,7 @@ fn block(block: &BlockReport) -> Value {
         "stage": block.stage.to_string(),
         "state_root": block.state_root.map(|root| root.to_string()),
         "file": file(&block.file),
+        "batch_proof": file(&block.batch_proof),
+        "soundness": soundness::as_json(&block.soundness),
     })
 }

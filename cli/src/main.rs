@@ -10,6 +10,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod run;
+mod soundness;
 mod verify;
 
 use args::{Cli, Command};

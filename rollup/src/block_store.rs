@@ -144,7 +144,18 @@ impl BlockStore {
             path: dir.clone(),
             source,
         })?;
-        Ok(Self { storage, dir, domain, shards })
+        Ok(Self::existing(storage, dir, domain, shards))
+    }
+
+    /// The blocks in a directory as it is, which nothing is made in.
+    #[must_use]
+    pub const fn existing(
+        storage: Arc<dyn Storage>,
+        dir: PathBuf,
+        domain: Domain,
+        shards: ShardCount,
+    ) -> Self {
+        Self { storage, dir, domain, shards }
     }
 
     /// Where a block's file is.

@@ -2,18 +2,24 @@
 //!
 //! ```text
 //! Batch ─▶ AccountsTree ─▶ ShardLeaf ─▶ BlockWitness ─▶ Prover ─▶ ProvenBlock ─▶ BaseChain
+//!   └───────────▶ Before ─▶ BatchProver ─▶ ProvenBatches ─────────────┘ checked before anything is posted
 //! ```
 //!
-//! A [`ProvenBlock`] can only be had by checking its proof, so nothing else is ever stored or posted.
+//! [`ProvenBatches`] and a [`ProvenBlock`] can only be had by checking their proofs, so nothing else is ever stored or
+//! posted.
 
 pub mod accounts;
+pub mod batch_proof;
 mod block;
 mod block_store;
 pub mod chain;
 pub mod circuit;
 mod clock;
 pub mod proof;
+mod published;
 
+pub use batch_proof::ProvenBatches;
 pub use block::ProvenBlock;
 pub use block_store::{BlockStore, BlockStoreError, ShardState, StoredBlock};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use published::{Published, PublishedBlock, PublishedError};

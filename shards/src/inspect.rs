@@ -14,7 +14,7 @@ use crate::{
     sealed::SealedBatches,
     shard::Paths,
 };
-use arterial_protocol::{BlockNumber, DataDigest, Domain, ShardId};
+use arterial_protocol::{Batch, BlockNumber, DataDigest, Domain, ShardId};
 use arterial_storage::Storage;
 use std::{
     path::{Path, PathBuf},
@@ -101,6 +101,19 @@ impl ShardReport {
 pub fn inspect(storage: &Arc<dyn Storage>, config: &ShardsConfig) -> Result<Vec<ShardReport>, ShardError> {
     config.check()?;
     config.shards.iter().map(|shard| inspect_shard(storage, config, shard)).collect()
+}
+
+/// A shard's batch of a block, from the file that was published; nothing else is looked at.
+///
+/// # Errors
+/// The file is missing, or holds no batch of that shard and block.
+pub fn published_batch(
+    storage: &Arc<dyn Storage>,
+    config: &ShardsConfig,
+    shard: ShardId,
+    number: BlockNumber,
+) -> Result<Arc<Batch>, ShardError> {
+    SealedBatches::new(Arc::clone(storage), config.paths(shard).batches, shard).batch(number)
 }
 
 /// Looks at the bytes of a segment as [`inspect`] does, as if it were all that a shard's log has.

@@ -38,7 +38,7 @@ mod writer;
 pub use config::ShardsConfig;
 pub use enrolment::{DeviceKey, Enrolment};
 pub use error::{EnrolError, ShardError, SubmitError};
-pub use inspect::{FileReport, SegmentReport, ShardReport, check_segment, inspect};
+pub use inspect::{FileReport, SegmentReport, ShardReport, check_segment, inspect, published_batch};
 pub use lane::Lane;
 pub use log::LogPosition;
 pub use route::SignedBundle;

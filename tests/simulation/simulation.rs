@@ -11,6 +11,7 @@ use arterial::{
     protocol::ShardCount,
     rollup::{
         ManualClock,
+        batch_proof::testing::SimulatedBatchProver,
         chain::{
             ChainError,
             embedded::{EmbeddedChain, EmbeddedConfig},
@@ -207,8 +208,8 @@ impl Simulation {
     }
 
     fn builder(&self) -> EngineBuilder {
-        let config =
-            EmbeddedConfig { slot_ms: SLOT_MS, finality_slots: self.temper.finality_slots, chain_id: 1337 };
+        let finality_slots = self.temper.finality_slots;
+        let config = EmbeddedConfig { slot_ms: SLOT_MS, finality_slots, ..EmbeddedConfig::default() };
         let (disk, clock, world) = (self.disk.clone(), self.clock.clone(), Arc::clone(&self.world));
         let (far_chain, chain) = (Arc::clone(&self.far_chain), Arc::clone(&self.chain));
         let own_chain = self.temper.own_chain;
@@ -231,6 +232,7 @@ impl Simulation {
             .block_interval(Duration::from_secs(15))
             .salt([7; 32])
             .prover(Arc::new(SimulatedProver::new(self.seed, self.shards)))
+            .batch_prover(Arc::new(SimulatedBatchProver::new(self.seed)))
             .storage(Arc::new(self.disk.clone()))
             .clock(Arc::new(self.clock.clone()))
             .chain(config.chain_id, open)

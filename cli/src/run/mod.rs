@@ -19,8 +19,11 @@ use crate::{
     progress::Progress,
 };
 use arterial::{
-    BlockNumber, Engine, EngineError, Stage,
-    rollup::chain::{ChainError, embedded::EmbeddedConfig},
+    BlockNumber, Engine, EngineError, Proving, ProvingStep, Stage,
+    rollup::{
+        batch_proof::Phase,
+        chain::{ChainError, embedded::EmbeddedConfig},
+    },
 };
 use devices::{Devices, Seed};
 use ingest::Ingested;
@@ -148,14 +151,17 @@ fn open(dir: &Path, args: &DeploymentArgs, progress: Progress) -> Result<Engine,
     if let Some(threads) = args.prover_threads {
         builder = builder.prover_threads(threads);
     }
-    if let Some(slot_ms) = args.slot_ms {
-        builder = builder.embedded_chain(EmbeddedConfig { slot_ms, ..EmbeddedConfig::default() });
+    if args.slot_ms.is_some() || args.validators.is_some() {
+        let mut config = EmbeddedConfig::default();
+        config.slot_ms = args.slot_ms.unwrap_or(config.slot_ms);
+        config.validators = args.validators.unwrap_or(config.validators);
+        builder = builder.embedded_chain(config);
     }
     let spinner = progress.spinner("opening");
     let engine = builder.open();
     spinner.finish_and_clear();
     engine.map_err(|error| match error {
-        EngineError::Chain(ChainError::Misuse(chain)) => CliError::SlotMs { chain },
+        EngineError::Chain(ChainError::Misuse(chain)) => CliError::ChainSettings { chain },
         error => error.into(),
     })
 }
@@ -192,8 +198,9 @@ fn settle(
             Err(RecvTimeoutError::Disconnected) => return Err(EngineError::Closed.into()),
             Err(RecvTimeoutError::Timeout) => {
                 let state = engine.state();
+                let proving = state.proving.map(proving).unwrap_or_default();
                 spinner.set_message(format!(
-                    "settling: block {} sealed, {} proven, {} posted, {} final",
+                    "settling: block {} sealed, {} proven, {} posted, {} final{proving}",
                     state.sealed, state.proven, state.posted, state.finalized
                 ));
                 if state.fault.is_some() && state.fault != told {
@@ -239,4 +246,20 @@ fn finish(report: &Report, args: &RunArgs) -> Result<(), CliError> {
     let path = args.out.join("report.json");
     fs::write(&path, output::json(report)? + "\n").context("write", &path)?;
     if args.json { output::print_json(report) } else { output::print(&report.table(&args.out)) }
+}
+
+/// What is being proven, to follow on how far the blocks are.
+fn proving(Proving { number, step }: Proving) -> String {
+    let step = match step {
+        ProvingStep::Batches(Phase::Trace { segments, segment }) => {
+            format!("trace of segment {} of {segments}", segment + 1)
+        }
+        ProvingStep::Batches(Phase::Prove { segments, segment }) => {
+            format!("its batches, segment {} of {segments}", segment + 1)
+        }
+        ProvingStep::Batches(Phase::Verify) => "checking the proof of its batches".to_owned(),
+        ProvingStep::Block => "its state root".to_owned(),
+        _ => "its rules".to_owned(),
+    };
+    format!("; proving block {number}: {step}")
 }

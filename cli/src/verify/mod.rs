@@ -1,11 +1,12 @@
-//! `arterial verify`: receipts against a state root, step by step.
+//! `arterial verify`: receipts against a state root, or a block from what was published of it, step by step.
 
+mod deep;
 mod outcome;
 mod trusted;
 
 use crate::{args::VerifyArgs, error::CliError, output};
 use arterial::{
-    Receipt, Step, Verified,
+    BlockNumber, Receipt, Step, Verified,
     protocol::{ReceiptDecodeError, VerifyError},
 };
 use outcome::{Outcome, Reading};
@@ -50,8 +51,14 @@ struct Report {
     receipts: Vec<Outcome>,
 }
 
-/// Checks every receipt; says whether all of them hold.
+/// Checks every receipt, or the block; says whether all of it holds.
 pub(crate) fn verify(args: &VerifyArgs) -> Result<bool, CliError> {
+    if let [dir, block] = &args.deep[..] {
+        let number = block.to_str().and_then(|number| number.parse().ok());
+        let got = || block.to_string_lossy().into_owned();
+        let number = number.map(BlockNumber).ok_or_else(|| CliError::BlockNumber { got: got() })?;
+        return deep::verify(Path::new(dir), number, args.json);
+    }
     let trusted = Trusted::open(args)?;
     let mut receipts = Vec::new();
     let mut failed = 0;

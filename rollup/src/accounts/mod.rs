@@ -10,9 +10,11 @@
 //! where it already stands (0 stands for a subtree of unused slots). So a block's root opens any account as of
 //! that block, and what is read is checked by the digest above it: no node needs a checksum of its own.
 
+mod before;
 mod file;
 mod tree;
 
+pub use before::Before;
 pub use file::{AccountsError, AccountsFile, Opening, TreeRoot};
 pub use tree::AccountsTree;
 

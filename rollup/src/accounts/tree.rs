@@ -1,5 +1,6 @@
 //! The tree as it stands, in memory, and how a batch moves it.
 
+use super::before::Before;
 use super::file::{
     ACCOUNT_BYTES, AccountsError, AccountsFile, NODE_BYTES, Pointer, TreeRoot, encode_account, encode_node,
 };
@@ -63,6 +64,16 @@ impl AccountsTree {
     #[must_use]
     pub fn account(&self, slot: u32) -> Option<&Account> {
         self.accounts.get(slot as usize)
+    }
+
+    /// What a batch meets here, for its proof.
+    #[must_use]
+    pub fn before(&self, batch: &Batch) -> Before {
+        Before::new(self, batch)
+    }
+
+    pub(super) fn digest(&self, level: usize, index: u32) -> Digest {
+        self.node(level, index as usize).digest
     }
 
     fn node(&self, level: usize, index: usize) -> Pointer {

@@ -1,12 +1,12 @@
 //! What the history holds, and its bytes. The layout is drawn in the module above.
 
-use super::{EmbeddedConfig, Outcome, TRANSACTIONS_MAX, Transaction};
+use super::{EmbeddedConfig, Outcome, TRANSACTIONS_MAX, Transaction, VALIDATORS_MAX};
 use crate::chain::contract::{Address, BYTECODE, ContractError};
 use crate::proof::VerificationKey;
 use arterial_protocol::{FieldElement, StateRoot};
 
 const MAGIC: &[u8; 8] = b"ARTCHAIN";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const BLOCK: u8 = 1;
 const FINAL: u8 = 2;
 const REORGANISED: u8 = 3;
@@ -24,17 +24,17 @@ pub(super) struct Header {
 
 impl Header {
     /// Bytes of a header.
-    pub(super) const BYTES: usize = 12 + 4 * 8 + 2 * 32 + VerificationKey::WORDS * 32 + 4;
+    pub(super) const BYTES: usize = 12 + 5 * 8 + 2 * 32 + VerificationKey::WORDS * 32 + 4;
 
     pub(super) fn own_code() -> [u8; 32] {
         *blake3::hash(BYTECODE).as_bytes()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let EmbeddedConfig { chain_id, slot_ms, finality_slots } = self.config;
+        let EmbeddedConfig { chain_id, slot_ms, finality_slots, validators } = self.config;
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&VERSION.to_le_bytes());
-        for number in [chain_id, slot_ms, finality_slots, self.genesis_ms] {
+        for number in [chain_id, slot_ms, finality_slots, validators.into(), self.genesis_ms] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
         bytes.extend_from_slice(&self.code);
@@ -62,8 +62,12 @@ impl Header {
     }
 
     fn decode_content(reader: &mut Reader<'_>) -> Option<Self> {
-        let config =
-            EmbeddedConfig { chain_id: reader.u64()?, slot_ms: reader.u64()?, finality_slots: reader.u64()? };
+        let config = EmbeddedConfig {
+            chain_id: reader.u64()?,
+            slot_ms: reader.u64()?,
+            finality_slots: reader.u64()?,
+            validators: u32::try_from(reader.u64()?).ok().filter(|count| *count <= VALIDATORS_MAX)?,
+        };
         let (genesis_ms, code) = (reader.u64()?, reader.array()?);
         let genesis = StateRoot(FieldElement::from_be_bytes(reader.array()?)?);
         let mut key = [[0; 32]; VerificationKey::WORDS];

@@ -5,6 +5,7 @@ use super::{
     evm::{Executed, Place, State, unreadable},
     frame::{Block, Frame, Header, Receipt},
     history::{History, Writer},
+    validators::Validators,
 };
 use crate::{
     chain::{
@@ -33,6 +34,8 @@ pub(super) struct Ledger {
     /// Transactions for the block of height `pending_height`, run on the state that they will meet there.
     pending: Vec<(Transaction, Executed)>,
     pending_height: u64,
+    /// Whose word makes blocks final, once they have what they check with.
+    validators: Option<Validators>,
     /// A read-only chain has none.
     writer: Option<(Writer, Arc<dyn Clock>)>,
 }
@@ -54,6 +57,7 @@ impl Ledger {
             finalized_height: 0,
             pending: Vec::new(),
             pending_height: 0,
+            validators: None,
             writer: None,
         })
     }
@@ -99,6 +103,9 @@ impl Ledger {
         let (header, mut history) = writer.history()?;
         let Self { state, receipts, posts, .. } = Self::replay(&header, &mut history, kept)?;
         writer.append(&Frame::Reorganised(kept))?;
+        if let Some(validators) = &mut self.validators {
+            validators.reorganise(kept);
+        }
         (self.state, self.receipts, self.posts) = (state, receipts, posts);
         Ok(())
     }
@@ -106,6 +113,14 @@ impl Ledger {
     /// From here on the chain follows a clock and records what happens.
     pub(super) fn write_with(&mut self, writer: Writer, clock: Arc<dyn Clock>) {
         self.writer = Some((writer, clock));
+    }
+
+    pub(super) fn validate_with(&mut self, validators: Validators) {
+        self.validators = Some(validators);
+    }
+
+    pub(super) const fn validators(&mut self) -> Option<&mut Validators> {
+        self.validators.as_mut()
     }
 
     /// Does what is due by the clock: the pending block, then finality. Every frame is on disk before it counts.
@@ -127,8 +142,8 @@ impl Ledger {
     }
 
     fn finalize(&mut self) -> Result<(), ChainError> {
+        let finalized = self.attested(self.height.saturating_sub(self.config.finality_slots))?;
         let Some((writer, _)) = &mut self.writer else { return Ok(()) };
-        let finalized = self.height.saturating_sub(self.config.finality_slots);
         if finalized <= self.finalized_height {
             return Ok(());
         }
@@ -137,7 +152,39 @@ impl Ledger {
             writer.append(&Frame::Final(finalized))?;
         }
         self.finalized_height = finalized;
+        if let Some(validators) = &mut self.validators {
+            validators.finalize(finalized);
+        }
         Ok(())
+    }
+
+    /// How far two thirds of the validators attest the chain, up to a height; if it has none, all the way.
+    fn attested(&mut self, height: u64) -> Result<u64, ChainError> {
+        if self.config.validators == 0 || height <= self.finalized_height {
+            return Ok(height);
+        }
+        // Taken out, so that they can check while the state is asked.
+        let Some(mut validators) = self.validators.take_if(|validators| validators.has_quorum()) else {
+            return Ok(self.finalized_height);
+        };
+        let attested = self.first_unattested(&mut validators, height);
+        self.validators = Some(validators);
+        Ok(attested?.map_or(height, |refused| refused - 1))
+    }
+
+    fn first_unattested(&self, validators: &mut Validators, height: u64) -> Result<Option<u64>, ChainError> {
+        let mut posts = BTreeMap::<u64, Vec<(BlockNumber, StateRoot)>>::new();
+        for (&number, id) in &self.posts {
+            let open = (self.finalized_height + 1..=height).contains(&id.height);
+            if open && self.inclusion(number).is_some_and(|(_, success)| success) {
+                let root = self.state_root(number, At::Latest)?;
+                posts.entry(id.height).or_default().extend(root.map(|root| (number, root)));
+            }
+        }
+        Ok(posts
+            .into_iter()
+            .find(|(height, posted)| !validators.attest(*height, posted))
+            .map(|(height, _)| height))
     }
 
     fn include(&mut self, block: Block) {

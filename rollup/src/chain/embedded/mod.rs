@@ -1,18 +1,25 @@
 //! A base chain in this process: the settlement contract's own bytecode in an EVM, slots, finality, and a history on
 //! disk. It is for running Arterial without a network, for benchmarks, and as the model that other chains are held
-//! against; it has one validator, which is this process.
+//! against. It is no network: whoever runs the process runs all of it, its validators too.
 //!
 //! Time is cut into slots, counted from the chain's creation; every slot has one block, whose height is the slot's
 //! number. A transaction goes into the block of the slot after the one in which it was submitted, and a block is final
 //! when the clock is [`EmbeddedConfig::finality_slots`] past it. There is no thread behind this: every call first does
 //! what has become due by its clock. A clock that runs backwards stops the chain until it has caught up.
 //!
+//! # Validators
+//! With [`EmbeddedConfig::validators`] a block becomes final only when, besides, two thirds of so many validators of equal
+//! stake attest it. Each checks for itself what was published of the rollup's blocks in it, with the proof that every
+//! record of their batches follows the rules, as the validators of a consortium's chain would; the contract alone knows
+//! nothing of accounts. They check in whichever call finds a block due, which then takes as long as that. What they said is
+//! not on disk: after a restart they check again what is not final.
+//!
 //! # History
 //! `history.log`, little-endian; blocks without transactions are not in it. Numbers of the contract's own (roots,
 //! key, storage) are big-endian as the EVM has them.
 //!
 //! ```text
-//! header  "ARTCHAIN" │ version u32 │ chain_id u64 │ slot_ms u64 │ finality_slots u64 │ genesis_ms u64
+//! header  "ARTCHAIN" │ version u32 │ chain_id u64 │ slot_ms u64 │ finality_slots u64 │ validators u64 │ genesis_ms u64
 //!         │ BLAKE3 of the contract's bytecode [32] │ genesis state root [32] │ verification key 22 × [32] │ crc u32
 //! frame   length u32 │ crc of length u32 │ crc of content u32 │ content
 //! content = 1u8 │ height u64 │ n u32 │ n × transaction │ m u32 │ m × account                     a block
@@ -33,6 +40,9 @@ mod history;
 mod ledger;
 #[cfg(test)]
 mod tests;
+mod validators;
+
+pub use validators::{Check, VALIDATORS_MAX, Verdict};
 
 use super::{
     At, BaseChain, ChainError, Head, PostStatus,
@@ -49,6 +59,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use validators::Validators;
 
 /// The account that posts blocks here, and the contract's first sequencer.
 pub const SEQUENCER: Address = Address(*b"arterial sequencer  ");
@@ -71,12 +82,15 @@ pub struct EmbeddedConfig {
     pub slot_ms: u64,
     /// Slots from a block to its finality.
     pub finality_slots: u64,
+    /// Validators that must attest a block, by two thirds, before it is final; none by default, at most
+    /// [`VALIDATORS_MAX`].
+    pub validators: u32,
 }
 
 impl Default for EmbeddedConfig {
-    /// One second to a block, two blocks to finality, chain 1337 as development chains have it.
+    /// One second to a block, two blocks to finality, chain 1337 as development chains have it, no validators.
     fn default() -> Self {
-        Self { chain_id: 1337, slot_ms: 1000, finality_slots: 2 }
+        Self { chain_id: 1337, slot_ms: 1000, finality_slots: 2, validators: 0 }
     }
 }
 
@@ -128,6 +142,12 @@ impl EmbeddedChain {
         if config.slot_ms == 0 {
             return Err(ChainError::Misuse("slot_ms: expected at least 1, got 0".into()));
         }
+        if config.validators > VALIDATORS_MAX {
+            let got = config.validators;
+            return Err(ChainError::Misuse(format!(
+                "validators: expected at most {VALIDATORS_MAX}, got {got}"
+            )));
+        }
         let genesis_ms = clock.now_ms();
         let code = Header::own_code();
         let header = Header { config, genesis_ms, code, genesis: genesis_state_root, key: *key };
@@ -135,6 +155,24 @@ impl EmbeddedChain {
         storage.create_dir(dir).map_err(|source| history::failure("creating", dir, source))?;
         ledger.write_with(Writer::create(Arc::clone(storage), dir, &header)?, clock);
         Ok(Self { config, ledger: Mutex::new(ledger) })
+    }
+
+    /// Gives every validator of the chain what it checks blocks with; until then, a chain that has any finalises nothing.
+    #[must_use]
+    pub fn with_check(self, check: Box<dyn Check>) -> Self {
+        self.ledger.lock().validate_with(Validators::new(self.config.validators, check));
+        self
+    }
+
+    /// Lets a validator take part or stay away; all take part at first. False if there is no such one.
+    pub fn set_online(&self, validator: u32, online: bool) -> bool {
+        self.ledger.lock().validators().is_some_and(|validators| validators.set_online(validator, online))
+    }
+
+    /// Why the validators refuse a block, if they do: neither it nor any after it becomes final.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        self.ledger.lock().validators()?.refusal().map(str::to_owned)
     }
 
     /// Where a chain's history is.

@@ -97,7 +97,7 @@ fn block() -> Block {
 }
 
 fn header() -> Header {
-    let config = EmbeddedConfig { chain_id: 1, slot_ms: 2, finality_slots: 3 };
+    let config = EmbeddedConfig { chain_id: 1, slot_ms: 2, finality_slots: 3, validators: 4 };
     Header { config, genesis_ms: 4, code: [5; 32], genesis: genesis(), key: KEY }
 }
 
@@ -108,7 +108,7 @@ fn the_format_is_pinned() {
         [Frame::Block(block()), Frame::Final(77), Frame::Reorganised(78)].map(|frame| frame.encode());
     let bytes = [header().encode(), frames.concat()].concat();
     let hash = blake3::hash(&bytes).to_hex();
-    assert_eq!(hash.as_str(), "15d87adc3e7d8d65e9309b4528a8879f9f528225d8c7568958ad5d3b942282af");
+    assert_eq!(hash.as_str(), "59560c5e9b86ef430fae4c5d9d408c29970da9c4609e616510fcd357c44fbaa7");
 }
 
 #[test]
