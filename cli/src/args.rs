@@ -118,6 +118,21 @@ Exit codes:
   1    it failed; stderr says why
   2    the command line is wrong";
 
+const PROVE_HELP: &str = "\
+Makes the proof of one block's batches from records that are accepted already: sorts them, moves the accounts, fills the
+trace, proves and checks the proof; all of that is timed. Beside it stands what the proof system does with as many bare
+permutations in the same run.
+
+Examples:
+  arterial bench prove
+  arterial bench prove --records 65536 --devices 16384 --threads 1
+  arterial bench prove --records 4096 --devices 512 --shards 16 --json
+
+Exit codes:
+  0    measured
+  1    it failed; stderr says why
+  2    the command line is wrong";
+
 const EXPORT_HELP: &str = "\
 Writes verification_key.json, public.json and proof.json, for
 `snarkjs groth16 verify verification_key.json public.json proof.json`.
@@ -244,6 +259,28 @@ pub(crate) enum BenchCommand {
     /// How many writes a second become durable, and how soon
     #[command(after_long_help = INGEST_HELP, after_help = INGEST_HELP)]
     Ingest(IngestArgs),
+    /// How many records a second are proven to follow the rules
+    #[command(after_long_help = PROVE_HELP, after_help = PROVE_HELP)]
+    Prove(ProveArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ProveArgs {
+    /// Records of the block
+    #[arg(long, value_name = "N", default_value_t = 1 << 18, value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 22))]
+    pub(crate) records: u32,
+    /// Devices that wrote them in turn, at most 1,024 each
+    #[arg(long, value_name = "M", default_value_t = 1 << 14, value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20))]
+    pub(crate) devices: u32,
+    /// Shards that the devices are spread over, a power of two
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = shards)]
+    pub(crate) shards: u32,
+    /// Threads that prove; one for each core by default
+    #[arg(long, value_name = "T", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub(crate) threads: Option<usize>,
+    /// The result as one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -25,6 +25,11 @@ pub(crate) enum CliError {
     TooManyWrites { max: usize, got: usize },
     #[error("block {number} has no proof yet: the newest proven block is {newest}")]
     NotProven { number: u64, newest: BlockNumber },
+    #[error(
+        "{records} records of {devices} devices in {shards} shards: expected a device for each shard at least, and at most \
+         1,024 records of each device"
+    )]
+    Workload { records: u32, devices: u32, shards: u32 },
     #[error("expected a block's number, from 1, got {got:?}")]
     BlockNumber { got: String },
     #[error("block 0 is the genesis, which has a root and no proof: blocks are numbered from 1")]

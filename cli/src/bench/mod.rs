@@ -1,9 +1,11 @@
 //! `arterial bench`: how fast, how soon, and how near to what the machine could do.
 
+mod bare_proofs;
 mod commit;
 mod disk;
 mod ingest;
 mod machine;
+mod prove;
 mod report;
 mod workload;
 
@@ -31,6 +33,10 @@ pub(crate) fn bench(command: &BenchCommand) -> Result<(), CliError> {
     let interrupt = Interrupt::listen();
     match command {
         BenchCommand::Ingest(args) => ingest(args, &interrupt),
+        BenchCommand::Prove(args) => {
+            let report = prove::measure(args)?;
+            if args.json { output::print_json(&report) } else { output::print(&report.table()) }
+        }
     }
 }
 

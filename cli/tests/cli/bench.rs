@@ -51,3 +51,33 @@ fn a_table_is_for_people_and_a_mistake_is_told() {
     assert_eq!(nowhere.status.code(), Some(1));
     assert!(stderr(&nowhere).contains("cannot make a directory in"), "{}", stderr(&nowhere));
 }
+
+#[test]
+fn proving_is_measured_beside_the_bare_permutations() {
+    let prove = |args: &[&str]| arterial().args(["bench", "prove"]).args(args).output().unwrap();
+    let small = ["--records", "300", "--devices", "40", "--shards", "4", "--threads", "1"];
+    let report = json(&prove(&[&small[..], &["--json"]].concat()), 0);
+    assert_eq!(
+        (&report["records"], &report["shards"], &report["segments"]),
+        (&300.into(), &4.into(), &1.into())
+    );
+    assert!(report["proven_bits"].as_f64().unwrap() >= 100.0, "{report}");
+    for positive in [
+        "records_per_second",
+        "prove_seconds",
+        "trace_cells",
+        "proof_bytes",
+        "verify_ms",
+        "peak_rss_bytes",
+        "bare_p24_per_second",
+        "bare_p16_per_second",
+        "ratio_to_bare",
+    ] {
+        assert!(report[positive].as_f64().unwrap() > 0.0, "{positive}: {report}");
+    }
+    let table = prove(&small);
+    assert!(stdout(&table).contains("of the bare permutations' rate"), "{}", stdout(&table));
+    let crowded = prove(&["--records", "2000", "--devices", "1"]);
+    assert_eq!(crowded.status.code(), Some(1));
+    assert!(stderr(&crowded).contains("at most 1,024 records"), "{}", stderr(&crowded));
+}

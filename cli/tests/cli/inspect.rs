@@ -31,11 +31,14 @@ fn a_damaged_file_is_named() {
     assert_eq!(report["whole"], true);
     assert_eq!((&report["shards"][0]["devices"], &report["shards"][0]["records"]), (&9.into(), &21.into()));
     assert_eq!(report["blocks"][0]["stage"], "final");
+    assert!(report["blocks"][0]["soundness"]["proven_bits"].as_f64().unwrap() >= 100.0);
+    assert!(stdout(&whole).contains("bits proven by"), "{}", stdout(&whole));
 
     let segment = first_in(&dir.join("shards/0000/log"));
-    let block = first_in(&dir.join("blocks"));
+    let [block, proof] = ["block", "batches"].map(|kind| dir.join(format!("blocks/{:016x}.{kind}", 1)));
     let batch = first_in(&dir.join("shards/0000/batches"));
-    for (file, at) in [(segment, 5000), (block, 200), (batch, 60), (dir.join("block.key"), 100)] {
+    let key = dir.join("block.key");
+    for (file, at) in [(segment, 5000), (block, 200), (proof, 9000), (batch, 60), (key, 100)] {
         let bytes = fs::read(&file).unwrap();
         let mut damaged = bytes.clone();
         damaged[at] ^= 1;

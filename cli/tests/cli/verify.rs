@@ -98,3 +98,47 @@ fn a_proof_is_exported_as_snarkjs_reads_it() {
         assert!(stderr(&refused).contains(says), "{}", stderr(&refused));
     }
 }
+
+#[test]
+fn a_block_is_verified_from_what_was_published_of_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    let report = json(&run_into(dir, &["--input", SAMPLES, "--validators", "3", "--json"]), 0);
+    let deep = |block: &str, args: &[&str]| {
+        let fixed = [OsStr::new("verify"), OsStr::new("--deep"), dir.as_os_str(), OsStr::new(block)];
+        run(fixed.into_iter().chain(args.iter().map(OsStr::new)))
+    };
+    let text = deep("1", &[]);
+    assert_eq!(text.status.code(), Some(0), "{}", stderr(&text));
+    for line in ["✓ block proof", "✓ batch proof", "bits proven", "✓ batch data", "✓ base chain   final"]
+    {
+        assert!(stdout(&text).contains(line), "{line}: {}", stdout(&text));
+    }
+    let whole = json(&deep("1", &["--json"]), 0);
+    assert_eq!((&whole["verified"], &whole["records"]), (&true.into(), &report["records"]));
+
+    let batch = fs::read_dir(dir.join("shards/0000/batches"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension() == Some(OsStr::new("batch")))
+        .unwrap();
+    let good = fs::read(&batch).unwrap();
+    let mut damaged = good.clone();
+    damaged[60] ^= 1;
+    fs::write(&batch, damaged).unwrap();
+    let faulty = json(&deep("1", &["--json"]), 1);
+    assert_eq!((&faulty["verified"], &faulty["step"]), (&false.into(), &"batch data".into()));
+    fs::write(&batch, good).unwrap();
+
+    for (block, code, says) in [("one", 1, "a block's number"), ("0", 1, "genesis"), ("9", 1, "block 9")] {
+        let output = deep(block, &[]);
+        assert_eq!(output.status.code(), Some(code), "{block}: {}", stderr(&output));
+        assert!(stderr(&output).contains(says), "{block}: {}", stderr(&output));
+    }
+    let both = deep("1", &["a.receipt"]);
+    assert_eq!(both.status.code(), Some(2), "{}", stderr(&both));
+    // The chain in the directory has been made with three validators.
+    let other = run_into(dir, &["--input", SAMPLES, "--validators", "4"]);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(stderr(&other).contains("--validators"), "{}", stderr(&other));
+}

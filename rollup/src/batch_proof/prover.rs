@@ -23,6 +23,7 @@ pub struct ProvenBatches {
     statement: Statement,
     soundness: Vec<Soundness>,
     proof: Vec<u8>,
+    trace_cells: Option<usize>,
 }
 
 impl ProvenBatches {
@@ -36,7 +37,7 @@ impl ProvenBatches {
         verifier: &dyn BatchProver,
     ) -> Result<Self, StarkError> {
         let soundness = verifier.verify(statement, &proof)?;
-        Ok(Self { statement: statement.clone(), soundness, proof })
+        Ok(Self { statement: statement.clone(), soundness, proof, trace_cells: None })
     }
 
     /// What is proven.
@@ -57,6 +58,12 @@ impl ProvenBatches {
         Soundness::together(&self.soundness)
     }
 
+    /// Cells of all tables that were proven, padding included, if the proof was made here.
+    #[must_use]
+    pub const fn trace_cells(&self) -> Option<usize> {
+        self.trace_cells
+    }
+
     /// The proof's bytes.
     #[must_use]
     pub fn proof(&self) -> &[u8] {
@@ -74,7 +81,8 @@ impl BatchProver for StarkProver {
     fn prove(&self, witness: &Witness<'_>, options: &Options<'_>) -> Result<ProvenBatches, StarkError> {
         let proof = prove::<Blake3>(witness, options)?;
         let Verified { statement, segments: soundness, .. } = proof.verified;
-        Ok(ProvenBatches { statement, soundness, proof: proof.bytes })
+        let trace_cells = Some(proof.trace_cells);
+        Ok(ProvenBatches { statement, soundness, proof: proof.bytes, trace_cells })
     }
 
     fn verify(&self, statement: &Statement, proof: &[u8]) -> Result<Vec<Soundness>, StarkError> {
