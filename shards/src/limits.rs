@@ -21,7 +21,7 @@ pub const LANE_BYTES_MAX: usize = 2 * GROUP_BYTES_MAX;
 /// So many groups are committed before a less urgent lane has its turn.
 pub(crate) const TURN_EVERY: usize = 8;
 /// Signatures that are checked at once; alarms that come meanwhile are committed before the next are.
-pub(crate) const SIGNATURES_AT_ONCE: usize = 512;
+pub const SIGNATURES_AT_ONCE: usize = 512;
 /// Records of all shards that may wait for a block before writers stop taking writes: what bounds the memory.
 const BACKLOG_RECORDS_ALL: usize = 1 << 20;
 /// What may come over that limit: a group, and the alarms that overtook it when there was still room.
