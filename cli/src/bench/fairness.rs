@@ -22,6 +22,7 @@ use arterial::{
 use serde::Serialize;
 use std::{
     fmt::Write as _,
+    path::Path,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -58,28 +59,29 @@ pub(crate) struct Suffered {
 
 /// Measures; the report.
 pub(crate) fn measure(args: &FairnessArgs, interrupt: &Interrupt) -> Result<FairnessReport, CliError> {
+    // Both go at the end: a file system that tells the disk what is free is busy with that for a while.
+    let dir = super::work_dir(&args.dir)?;
     Ok(FairnessReport {
         record_bytes: args.record_bytes,
         shards: args.shards,
         rate: args.rate,
         devices: args.devices,
-        neighbour: suffer(args, NEIGHBOUR, Lane::Routine, Lane::Routine, interrupt)?,
-        alarms: suffer(args, FLOODED, Lane::Alarm, Lane::Bulk, interrupt)?,
+        neighbour: suffer(args, &dir.path().join("neighbour"), NEIGHBOUR, [Lane::Routine; 2], interrupt)?,
+        alarms: suffer(args, &dir.path().join("alarms"), FLOODED, [Lane::Alarm, Lane::Bulk], interrupt)?,
     })
 }
 
 /// Steady writes to a shard, alone and then with a flood of another gateway's.
 fn suffer(
     args: &FairnessArgs,
+    dir: &Path,
     shard: ShardId,
-    lane: Lane,
-    flood_lane: Lane,
+    [lane, flood_lane]: [Lane; 2],
     interrupt: &Interrupt,
 ) -> Result<Suffered, CliError> {
-    let dir = super::work_dir(&args.dir)?;
     let storage: Arc<dyn Storage> = Arc::new(FileStorage);
     let count = ShardCount::new(args.shards).expect("the command line takes powers of two only");
-    let config = ShardsConfig::new(dir.path().to_owned(), DOMAIN, count);
+    let config = ShardsConfig::new(dir.to_owned(), DOMAIN, count);
     let shards = Shards::open(&storage, &config).map_err(EngineError::from)?;
     let submitter = |n: u64, shard: ShardId, order: Order| {
         let devices = devices(n).filter(|device| device.shard(count) == shard).take(args.devices).collect();
@@ -89,7 +91,7 @@ fn suffer(
     let mut gateway = submitter(1, FLOODED, Order::Zipf(Zipf::new(args.devices)));
     steady.enrol(&shards)?;
     gateway.enrol(&shards)?;
-    let trees = Trees::create(&*storage, dir.path(), DOMAIN, count)?;
+    let trees = Trees::create(&*storage, dir, DOMAIN, count)?;
     let mut committer = Committer::new(Some(trees));
 
     let mut phase = |flooded: bool| -> Result<(Quantiles, f64), CliError> {
