@@ -20,7 +20,7 @@ use arterial_rollup::{
     chain::{BaseChain, ChainError},
     proof::{BlockProver, KeyPair, ProofError, Prover, VerificationKey},
 };
-use arterial_shards::{ShardError, Shards, ShardsConfig, limits::SEGMENT_BYTES_DEFAULT};
+use arterial_shards::{ShardError, Shards, ShardsConfig, limits::SEGMENT_BYTES_DEFAULT, yield_to_writers};
 use arterial_storage::{FileStorage, Storage};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::{
@@ -39,8 +39,6 @@ pub(crate) const CHAIN_DIR: &str = "chain";
 const SHARDS_DEFAULT: u32 = 16;
 const BLOCK_RECORDS_DEFAULT: usize = 65_536;
 const BLOCK_INTERVAL_DEFAULT: Duration = Duration::from_secs(2);
-/// What a thread of the prover adds to its niceness, so that it yields to the writers.
-const PROVER_NICENESS: i32 = 10;
 
 /// The contract that a deployment settles on.
 #[derive(Clone, Copy, Debug)]
@@ -410,14 +408,10 @@ impl EngineBuilder {
     }
 
     fn pool(&self) -> Result<ThreadPool, EngineError> {
-        let yielding = |_| {
-            // Best effort: a system that refuses it proves at the writers' priority.
-            let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), PROVER_NICENESS);
-        };
         ThreadPoolBuilder::new()
             .num_threads(self.prover_threads)
             .thread_name(|n| format!("arterial-prove-{n}"))
-            .start_handler(yielding)
+            .start_handler(|_| yield_to_writers())
             .build()
             .map_err(|error| no_thread(&self.dir, std::io::Error::other(error)))
     }

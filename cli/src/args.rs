@@ -2,7 +2,7 @@
 
 use arterial::protocol::{
     FieldElement, ShardCount, StateRoot,
-    limits::{BUNDLE_WRITES_MAX, RECORD_BYTES_MAX, SHARDS_MAX},
+    limits::{BUNDLE_WRITES_MAX, RECORD_BYTES_MAX, SHARDS_MAX, SLOTS_END},
 };
 use arterial::rollup::chain::embedded::VALIDATORS_MAX;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
@@ -106,7 +106,8 @@ Submits made-up writes as fast as they become durable, or with --rate at a given
 is from when a write was due until it is known to be durable, so that a stall counts for every write that it held up.
 Nothing is proven; what is durable is sealed into batches behind the log, and with --commit moves the accounts, too.
 Ed25519 writes are signed before the clock starts, all others while it runs. After the run the machine's own limits are
-measured: the same bytes in commits of the same size by nothing but pwrite and fdatasync, and BLAKE3 of such records.
+measured: the same bytes in commits of the same size by nothing but pwrite and fdatasync, with --rate also as many of
+them a second and how long each takes; BLAKE3 of such records; and batches of Ed25519 signatures where devices sign.
 
 Examples:
   arterial bench ingest
@@ -127,6 +128,35 @@ Examples:
   arterial bench prove
   arterial bench prove --records 65536 --devices 16384 --threads 1
   arterial bench prove --records 4096 --devices 512 --shards 16 --json
+
+Exit codes:
+  0    measured
+  1    it failed; stderr says why
+  2    the command line is wrong";
+
+const COMMIT_HELP: &str = "\
+Moves the accounts of made-up records, block by block: heads, leaves, trees and the accounts' files, synced. Devices are
+enrolled and batches made while the clock stands still. Beside it stands what the permutations take bare, in lanes and
+on all cores, and how long reading the trees back took.
+
+Examples:
+  arterial bench commit
+  arterial bench commit --records 1000000 --devices 100000 --json
+
+Exit codes:
+  0    measured
+  1    it failed; stderr says why
+  2    the command line is wrong";
+
+const FAIRNESS_HELP: &str = "\
+Submits steady writes to one shard, first alone, then while one gateway floods another shard as fast as it can with
+writes of devices that are as unequally busy as Zipf's law has it; then alarms, alone and while their own shard is
+flooded with bulk writes. Blocks are made and committed behind all of it. Latency is from when a write was due until it
+is known to be durable.
+
+Examples:
+  arterial bench fairness
+  arterial bench fairness --rate 10000 --seconds 30 --json
 
 Exit codes:
   0    measured
@@ -262,6 +292,12 @@ pub(crate) enum BenchCommand {
     /// How many records a second are proven to follow the rules
     #[command(after_long_help = PROVE_HELP, after_help = PROVE_HELP)]
     Prove(ProveArgs),
+    /// How many records a second move their accounts, when nothing else is done
+    #[command(after_long_help = COMMIT_HELP, after_help = COMMIT_HELP)]
+    Commit(CommitArgs),
+    /// What a flood does to the latencies of those who have nothing to do with it
+    #[command(after_long_help = FAIRNESS_HELP, after_help = FAIRNESS_HELP)]
+    Fairness(FairnessArgs),
 }
 
 #[derive(Args, Debug)]
@@ -313,6 +349,50 @@ pub(crate) struct IngestArgs {
     /// Move the accounts behind the log, as a running deployment does
     #[arg(long)]
     pub(crate) commit: bool,
+    /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The result as one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CommitArgs {
+    /// Records to commit
+    #[arg(long, value_name = "N", default_value_t = 1 << 22, value_parser = RangedU64ValueParser::<u64>::new().range(1..=1 << 32))]
+    pub(crate) records: u64,
+    /// Devices, spread over the shards, which write in turn
+    #[arg(long, value_name = "M", default_value_t = 16_384, value_parser = RangedU64ValueParser::<u32>::new().range(1..=SLOTS_END.into()))]
+    pub(crate) devices: u32,
+    /// Shards, a power of two
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = shards)]
+    pub(crate) shards: u32,
+    /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The result as one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FairnessArgs {
+    /// Writes a second of the neighbour, and of the alarms
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = RangedU64ValueParser::<u64>::new().range(1..=1_000_000))]
+    pub(crate) rate: u64,
+    /// Bytes of a canonical record: a multiple of 64 from 128 to 65,536
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = record_bytes)]
+    pub(crate) record_bytes: usize,
+    /// Shards, a power of two, of which one is flooded
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = two_shards)]
+    pub(crate) shards: u32,
+    /// Devices behind the flooding gateway, and as many that write steadily
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1 << 18))]
+    pub(crate) devices: usize,
+    /// How long each of four phases is, after a second that is not measured
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
+    pub(crate) seconds: u64,
     /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
@@ -379,6 +459,10 @@ fn shards(text: &str) -> Result<u32, String> {
         .and_then(ShardCount::new)
         .map(ShardCount::get)
         .ok_or_else(|| format!("expected a power of two from 1 to {SHARDS_MAX}: 1, 2, 4, 8, …"))
+}
+
+fn two_shards(text: &str) -> Result<u32, String> {
+    shards(text).and_then(|shards| if shards >= 2 { Ok(shards) } else { Err("expected two at least".into()) })
 }
 
 fn state_root(text: &str) -> Result<StateRoot, String> {

@@ -149,17 +149,16 @@ impl Accounts {
         self.open.checkpoint = checkpoint;
         let cut = Arc::new(std::mem::replace(&mut self.open, next));
         self.cut = Some(Arc::clone(&cut));
-        self.over_records = 0;
-        for (slot, mut records) in std::mem::take(&mut self.over) {
-            let rest = records.split_off(records.len().min(RUN_RECORDS_MAX));
-            for (link, position) in records {
+        // What stays over is not moved: of a flood it is much.
+        let mut over = std::mem::take(&mut self.over);
+        for (&slot, records) in &mut over {
+            for (link, position) in records.drain(..records.len().min(RUN_RECORDS_MAX)) {
                 self.place(slot, link, position);
-            }
-            if !rest.is_empty() {
-                self.over_records += rest.len();
-                self.over.insert(slot, rest);
+                self.over_records -= 1;
             }
         }
+        over.retain(|_, records| !records.is_empty());
+        self.over = over;
         cut
     }
 

@@ -4,7 +4,7 @@
 const NICENESS: i32 = 10;
 
 /// Lets this thread give way to the writers whenever they want the processor.
-pub(crate) fn yield_to_writers() {
+pub fn yield_to_writers() {
     // Best effort: a system that refuses it works at the writers' priority.
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
 }

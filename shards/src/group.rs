@@ -2,7 +2,7 @@
 //! writer: what a caller hands over is copied once.
 
 use crate::{
-    limits::{GROUP_BYTES_MAX, GROUP_WRITES_MAX, PAGE_BYTES},
+    limits::{GROUP_BYTES_MAX, PAGE_BYTES},
     log::{StoredTag, bundle_frame_bytes, lay_record},
     ticket::{Outcome, Settled},
 };
@@ -19,6 +19,13 @@ pub(crate) struct Group {
     /// The entries that came in bundles, and whose bundles.
     pub(crate) bundles: Vec<Bundled>,
     outcome: Arc<Outcome>,
+}
+
+/// What a group takes at most, but for what is larger by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) entries: usize,
+    pub(crate) bytes: usize,
 }
 
 /// A bundle's part in a group.
@@ -54,11 +61,10 @@ impl Group {
         group
     }
 
-    /// Whether so many more frames with so many bytes fit.
-    pub(crate) fn has_room(&self, entries: usize, bytes: usize) -> bool {
+    /// Whether so many more frames with so many bytes fit; anything fits an empty group.
+    pub(crate) fn has_room(&self, entries: usize, bytes: usize, most: Room) -> bool {
         self.offsets.is_empty()
-            || (self.offsets.len() + entries <= GROUP_WRITES_MAX
-                && self.bytes.len() + bytes <= GROUP_BYTES_MAX)
+            || (self.offsets.len() + entries <= most.entries && self.bytes.len() + bytes <= most.bytes)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a group is at most GROUP_BYTES_MAX long")]

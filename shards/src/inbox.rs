@@ -3,9 +3,12 @@
 use crate::{
     enrolment::Enrolment,
     error::{EnrolError, ShardError},
-    group::Group,
+    group::{Group, Room},
     lane::Lane,
-    limits::{LANE_BYTES_MAX, TURN_EVERY},
+    limits::{
+        GROUP_BYTES_AMID_ALARMS, GROUP_BYTES_MAX, GROUP_WRITES_AMID_ALARMS, GROUP_WRITES_MAX,
+        GROUPS_AMID_ALARMS, LANE_BYTES_MAX, TURN_EVERY,
+    },
     sealing::CutAnswer,
     shard::Enrolled,
 };
@@ -15,6 +18,9 @@ use std::{collections::VecDeque, sync::mpsc::SyncSender};
 
 /// Buffers of groups that are kept for the next ones.
 const SPARES_MAX: usize = 4;
+
+const FULL: Room = Room { entries: GROUP_WRITES_MAX, bytes: GROUP_BYTES_MAX };
+const AMID_ALARMS: Room = Room { entries: GROUP_WRITES_AMID_ALARMS, bytes: GROUP_BYTES_AMID_ALARMS };
 
 /// Where the answer to a question goes.
 pub(crate) type Answer<T> = SyncSender<T>;
@@ -68,6 +74,8 @@ struct State {
     spares: Vec<Vec<u8>>,
     /// Groups taken since the least urgent lane had its turn.
     taken: usize,
+    /// Groups of less urgent lanes to come that are kept small, as alarms came not long ago.
+    amid_alarms: usize,
     closed: bool,
 }
 
@@ -104,11 +112,11 @@ impl Inbox {
         Ok(())
     }
 
-    /// Waits for work; writes only if `take_writes`.
-    pub(crate) fn take(&self, take_writes: bool) -> Work {
+    /// Waits for work; writes of so many lanes only, the most urgent first.
+    pub(crate) fn take(&self, lanes_taken: usize) -> Work {
         let mut state = self.state.lock();
         loop {
-            if let Some(work) = self.next(&mut state, take_writes) {
+            if let Some(work) = self.next(&mut state, lanes_taken) {
                 return work;
             }
             self.work.wait(&mut state);
@@ -116,26 +124,25 @@ impl Inbox {
     }
 
     /// Work that is there now.
-    pub(crate) fn try_take(&self, take_writes: bool) -> Option<Work> {
-        self.next(&mut self.state.lock(), take_writes)
+    pub(crate) fn try_take(&self, lanes_taken: usize) -> Option<Work> {
+        self.next(&mut self.state.lock(), lanes_taken)
     }
 
-    fn next(&self, state: &mut State, take_writes: bool) -> Option<Work> {
+    fn next(&self, state: &mut State, lanes_taken: usize) -> Option<Work> {
         if let Some(control) = state.controls.pop_front() {
             return Some(Work::Control(control));
         }
-        if take_writes || state.closed {
-            // The most urgent lane; now and then the least urgent one, so that none waits for ever.
-            let mut lanes = Lane::ALL;
-            if state.taken >= TURN_EVERY {
-                lanes.reverse();
-                state.taken = 0;
-            }
-            for lane in lanes {
-                if let Some(group) = self.take_from(state, lane) {
-                    state.taken += 1;
-                    return Some(Work::Group(lane, group));
-                }
+        // The most urgent lane; now and then the least urgent one, so that none waits for ever.
+        let mut lanes = Lane::ALL;
+        let lanes = &mut lanes[..if state.closed { Lane::ALL.len() } else { lanes_taken }];
+        if state.taken >= TURN_EVERY {
+            lanes.reverse();
+            state.taken = 0;
+        }
+        for &mut lane in lanes {
+            if let Some(group) = self.take_from(state, lane) {
+                state.taken += 1;
+                return Some(Work::Group(lane, group));
             }
         }
         state.closed.then_some(Work::Done)
@@ -151,6 +158,9 @@ impl Inbox {
         let group = waiting.groups.pop_front()?;
         waiting.writes -= group.offsets.len();
         waiting.bytes -= group.bytes.len();
+        if lane != Lane::Alarm {
+            state.amid_alarms = state.amid_alarms.saturating_sub(1);
+        }
         self.room.notify_all();
         Some(group)
     }
@@ -207,9 +217,17 @@ impl HandOver<'_> {
             self.inbox.work.notify_one();
             self.inbox.room.wait(&mut self.state);
         }
-        let State { lanes, spares, .. } = &mut *self.state;
+        let State { lanes, spares, amid_alarms, .. } = &mut *self.state;
         let waiting = &mut lanes[self.lane as usize];
-        if !waiting.groups.back().is_some_and(|group| group.has_room(entries, bytes)) {
+        let most = if self.lane == Lane::Alarm {
+            *amid_alarms = GROUPS_AMID_ALARMS;
+            FULL
+        } else if *amid_alarms > 0 {
+            AMID_ALARMS
+        } else {
+            FULL
+        };
+        if !waiting.groups.back().is_some_and(|group| group.has_room(entries, bytes, most)) {
             waiting.groups.push_back(Group::reusing(spares.pop().unwrap_or_default()));
         }
         waiting.writes += entries;
@@ -221,5 +239,73 @@ impl HandOver<'_> {
 impl Drop for HandOver<'_> {
     fn drop(&mut self) {
         self.inbox.work.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{StoredTag, record_frame_bytes};
+    use arterial_protocol::{Tag, Write};
+
+    fn hand_over(inbox: &Inbox, lane: Lane, writes: u64) {
+        let tag = StoredTag::Own(Tag::Host);
+        for seq in 0..writes {
+            let write =
+                Write { device: DeviceId([1; 16]), seq, observed_at_ms: 1, kind: 1, payload: &[7; 56] };
+            let bytes = record_frame_bytes(write.payload.len(), &tag);
+            inbox.hand_over(lane).reserve(1, bytes, false).unwrap().lay(&write, &tag);
+        }
+    }
+
+    fn taken(inbox: &Inbox, lanes_taken: usize) -> Option<(Lane, usize)> {
+        match inbox.try_take(lanes_taken)? {
+            Work::Group(lane, group) => Some((lane, group.offsets.len())),
+            work => panic!("expected a group: {work:?}"),
+        }
+    }
+
+    #[test]
+    fn lanes_that_are_not_taken_from_wait_and_keep_no_other_out() {
+        let inbox = Inbox::new(100, true);
+        for lane in [Lane::Bulk, Lane::Routine] {
+            hand_over(&inbox, lane, 3);
+        }
+        assert_eq!(taken(&inbox, 0), None);
+        assert_eq!(taken(&inbox, 1), None);
+        hand_over(&inbox, Lane::Alarm, 3);
+        assert_eq!(taken(&inbox, 1), Some((Lane::Alarm, 3)));
+        assert_eq!(taken(&inbox, 1), None);
+        assert_eq!(taken(&inbox, 2), Some((Lane::Routine, 3)));
+        assert_eq!(taken(&inbox, 2), None);
+        // The least urgent lane's turn goes to the least urgent one that is taken from.
+        for _ in 0..2 * TURN_EVERY {
+            hand_over(&inbox, Lane::Alarm, 1);
+            assert!(matches!(taken(&inbox, 2), Some((Lane::Alarm, _))));
+        }
+        inbox.close();
+        assert_eq!(taken(&inbox, 0), Some((Lane::Bulk, 3)), "what waits is worked off in the end");
+    }
+
+    #[test]
+    fn groups_are_small_while_alarms_come_and_large_again_afterwards() {
+        let writes = GROUP_WRITES_AMID_ALARMS as u64 + 1;
+        let inbox = Inbox::new(GROUP_WRITES_MAX, true);
+        let fill = || {
+            hand_over(&inbox, Lane::Bulk, writes);
+            let first = taken(&inbox, Lane::ALL.len());
+            if inbox.writes() > 0 {
+                assert_eq!(taken(&inbox, Lane::ALL.len()), Some((Lane::Bulk, 1)));
+            }
+            first
+        };
+        let whole = Some((Lane::Bulk, GROUP_WRITES_AMID_ALARMS + 1));
+        assert_eq!(fill(), whole);
+        hand_over(&inbox, Lane::Alarm, 1);
+        assert_eq!(taken(&inbox, 1), Some((Lane::Alarm, 1)));
+        for _ in 0..GROUPS_AMID_ALARMS / 2 {
+            assert_eq!(fill(), Some((Lane::Bulk, GROUP_WRITES_AMID_ALARMS)));
+        }
+        assert_eq!(fill(), whole);
     }
 }

@@ -3,6 +3,10 @@
 /// How urgent a write is. Each shard has a queue of its own for each lane and commits the most urgent first, so that an
 /// alarm never waits behind waveforms.
 ///
+/// The log's backlog of records that wait for a block is shared likewise: bulk writes are taken while half of it is free,
+/// routine ones while a quarter is. While alarms come, less urgent writes are committed in small groups, as an alarm waits
+/// for what is being committed.
+///
 /// A device's writes keep their order within one lane only. A write that is overtaken by a later one of the same device
 /// is refused as a step back: a monitor that sends alarms and waveforms is enrolled as two devices.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

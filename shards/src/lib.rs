@@ -35,6 +35,7 @@ mod shards;
 mod ticket;
 mod writer;
 
+pub use background::yield_to_writers;
 pub use config::ShardsConfig;
 pub use enrolment::{DeviceKey, Enrolment};
 pub use error::{EnrolError, ShardError, SubmitError};

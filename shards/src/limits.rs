@@ -1,5 +1,6 @@
 //! Bounds of the write side.
 
+use crate::lane::Lane;
 use arterial_protocol::limits::{BATCH_RECORDS_MAX, BUNDLE_WRITES_MAX, RECORD_BYTES_MAX};
 
 /// Writes that one group commit takes at most.
@@ -8,6 +9,11 @@ pub const GROUP_WRITES_MAX: usize = 8192;
 ///
 /// Half of what a disk likes best: a commit of twice as much takes nearly twice as long, and an alarm waits for it.
 pub const GROUP_BYTES_MAX: usize = 1 << 20;
+/// Writes and bytes of a group of a less urgent lane while alarms come: an alarm waits for what is being committed.
+pub(crate) const GROUP_WRITES_AMID_ALARMS: usize = 1024;
+pub(crate) const GROUP_BYTES_AMID_ALARMS: usize = 256 << 10;
+/// So many groups of less urgent lanes are kept that small after an alarm.
+pub(crate) const GROUPS_AMID_ALARMS: usize = 1024;
 /// Bytes of a segment, by default and at least.
 pub const SEGMENT_BYTES_DEFAULT: u64 = 16 << 20;
 /// A segment holds a few full groups at least.
@@ -21,7 +27,7 @@ pub const LANE_BYTES_MAX: usize = 2 * GROUP_BYTES_MAX;
 /// So many groups are committed before a less urgent lane has its turn.
 pub(crate) const TURN_EVERY: usize = 8;
 /// Signatures that are checked at once; alarms that come meanwhile are committed before the next are.
-pub(crate) const SIGNATURES_AT_ONCE: usize = 512;
+pub const SIGNATURES_AT_ONCE: usize = 512;
 /// Records of all shards that may wait for a block before writers stop taking writes: what bounds the memory.
 const BACKLOG_RECORDS_ALL: usize = 1 << 20;
 /// What may come over that limit: a group, and the alarms that overtook it when there was still room.
@@ -35,7 +41,7 @@ pub const ENROLMENTS_MAX: usize = 4096;
 /// Files whose maps, indexes or batches are kept open for reading, each per shard.
 pub const OPEN_FILES_MAX: usize = 32;
 
-/// Records of one of so many shards that may wait for a block.
+/// Records of one of so many shards that may wait for a block, alarms included; the other lanes stop before.
 #[must_use]
 pub const fn backlog_records_max(shards: u32) -> usize {
     let share = BACKLOG_RECORDS_ALL / shards as usize;
@@ -49,12 +55,24 @@ pub const fn backlog_records_max(shards: u32) -> usize {
     }
 }
 
+/// Records that may wait for a block while a lane's writes are still taken. What is left of a backlog that waveforms have
+/// filled belongs to the lanes that are more urgent.
+pub(crate) const fn backlog_records_of(lane: Lane, backlog_records_max: usize) -> usize {
+    match lane {
+        Lane::Alarm => backlog_records_max,
+        Lane::Routine => backlog_records_max / 4 * 3,
+        Lane::Bulk => backlog_records_max / 2,
+    }
+}
+
 const _: () = {
     assert!(SEGMENT_BYTES_DEFAULT >= SEGMENT_BYTES_MIN && SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
     // The largest record is one frame, and a frame fits a group many times over.
     assert!(GROUP_BYTES_MAX >= 8 * RECORD_BYTES_MAX);
     // Every write of a bundle, with the bundle's own frame, fits one group by number.
     assert!(GROUP_WRITES_MAX > BUNDLE_WRITES_MAX);
+    // However small the backlog, each lane has room for a group.
+    assert!(backlog_records_of(Lane::Bulk, backlog_records_max(u32::MAX)) >= GROUP_WRITES_MAX);
     // What one seal takes always fits one batch.
     assert!(backlog_records_max(1) + OVERSHOOT_RECORDS_MAX <= BATCH_RECORDS_MAX);
 };

@@ -12,7 +12,7 @@ use crate::{
     inbox::{Control, Found, Work},
     keys::{DeviceKeys, KeyStore},
     lane::Lane,
-    limits::{CHECKPOINT_LOG_BYTES, GROUP_BYTES_MAX},
+    limits::{CHECKPOINT_LOG_BYTES, GROUP_BYTES_MAX, backlog_records_of},
     log::{BundleFrame, Frame, LogPosition, LogWriter, RefusedMember, finish, set_slot},
     sealing::CutAnswer,
     shard::{Ack, Enrolled, Shared},
@@ -55,7 +55,7 @@ impl Writer {
     /// Works until the inbox is closed and empty.
     pub(crate) fn run(mut self) {
         loop {
-            let work = self.shared.inbox.take(self.takes_writes());
+            let work = self.shared.inbox.take(self.lanes_taken());
             if !self.work(work) {
                 return;
             }
@@ -64,13 +64,15 @@ impl Writer {
 
     /// Does one piece of work, if there is any.
     pub(crate) fn step(&mut self) -> bool {
-        let work = self.shared.inbox.try_take(self.takes_writes());
+        let work = self.shared.inbox.try_take(self.lanes_taken());
         work.is_some_and(|work| self.work(work))
     }
 
-    /// A backlog at its limit stops the writes, not the seals that work it off.
-    fn takes_writes(&self) -> bool {
-        self.accounts.unsealed_records() < self.backlog_records_max
+    /// How many lanes are taken from, the most urgent first. A backlog at its limit stops the writes, not the seals that
+    /// work it off.
+    fn lanes_taken(&self) -> usize {
+        let (backlog, max) = (self.accounts.unsealed_records(), self.backlog_records_max);
+        Lane::ALL.into_iter().filter(|lane| backlog < backlog_records_of(*lane, max)).count()
     }
 
     fn work(&mut self, work: Work) -> bool {
@@ -146,7 +148,7 @@ impl Writer {
         checks.verify_signatures(&group, &directory, || {
             // One group at a time: a flood of alarms must neither keep this one waiting nor fill the backlog.
             if overtaken_by_alarms
-                && self.takes_writes()
+                && self.lanes_taken() > 0
                 && let Some(alarms) = shared.inbox.take_alarms()
             {
                 self.commit_group(alarms, false);

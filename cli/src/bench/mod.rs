@@ -1,22 +1,23 @@
 //! `arterial bench`: how fast, how soon, and how near to what the machine could do.
 
+mod bare;
 mod bare_proofs;
 mod commit;
+mod committer;
 mod disk;
+mod fairness;
 mod ingest;
+mod load;
 mod machine;
 mod prove;
 mod report;
+mod trees;
 mod workload;
 
-use crate::{
-    args::{BenchCommand, IngestArgs},
-    error::CliError,
-    interrupt::Interrupt,
-    output,
-};
+use crate::{args::BenchCommand, error::CliError, interrupt::Interrupt, output};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use std::alloc::System;
+use std::{alloc::System, path::Path};
+use tempfile::TempDir;
 
 /// Counts, so that a bench can say how often a write allocates: one relaxed addition an allocation.
 #[global_allocator]
@@ -32,7 +33,18 @@ fn allocations() -> u64 {
 pub(crate) fn bench(command: &BenchCommand) -> Result<(), CliError> {
     let interrupt = Interrupt::listen();
     match command {
-        BenchCommand::Ingest(args) => ingest(args, &interrupt),
+        BenchCommand::Ingest(args) => {
+            let report = ingest::measure(args, &interrupt)?;
+            if args.json { output::print_json(&report) } else { output::print(&report.table()) }
+        }
+        BenchCommand::Commit(args) => {
+            let report = commit::measure(args, &interrupt)?;
+            if args.json { output::print_json(&report) } else { output::print(&report.table()) }
+        }
+        BenchCommand::Fairness(args) => {
+            let report = fairness::measure(args, &interrupt)?;
+            if args.json { output::print_json(&report) } else { output::print(&report.table()) }
+        }
         BenchCommand::Prove(args) => {
             let report = prove::measure(args)?;
             if args.json { output::print_json(&report) } else { output::print(&report.table()) }
@@ -40,7 +52,11 @@ pub(crate) fn bench(command: &BenchCommand) -> Result<(), CliError> {
     }
 }
 
-fn ingest(args: &IngestArgs, interrupt: &Interrupt) -> Result<(), CliError> {
-    let report = ingest::measure(args, interrupt)?;
-    if args.json { output::print_json(&report) } else { output::print(&report.table()) }
+/// A directory that goes away with its handle.
+fn work_dir(parent: &Path) -> Result<TempDir, CliError> {
+    tempfile::tempdir_in(parent).map_err(|source| CliError::Io {
+        action: "make a directory in",
+        path: parent.to_owned(),
+        source,
+    })
 }

@@ -1,23 +1,51 @@
 //! What a bench found out, for people and for machines.
 
-use super::ingest::Measured;
+use super::{bare::BareCommits, ingest::Snapshot, load::Driven};
 use crate::{args::IngestArgs, output::grouped};
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// Latencies from 1 µs to a minute, to three digits.
 pub(crate) fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000, 3).expect("the range is one")
 }
 
+/// Milliseconds within which so many were done.
+#[derive(Serialize, Clone, Copy, Debug)]
+pub(crate) struct Quantiles {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+    pub(crate) max: f64,
+}
+
+impl Quantiles {
+    #[expect(clippy::cast_precision_loss, reason = "times")]
+    pub(crate) fn of(micros: &Histogram<u64>) -> Self {
+        let quantile = |q| micros.value_at_quantile(q) as f64 / 1000.0;
+        let max = micros.max() as f64 / 1000.0;
+        Self { p50: quantile(0.5), p99: quantile(0.99), p999: quantile(0.999), max }
+    }
+}
+
+impl fmt::Display for Quantiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { p50, p99, p999, max } = self;
+        write!(f, "p50 {p50:.2}   p99 {p99:.2}   p99.9 {p999:.2}   max {max:.2}")
+    }
+}
+
 /// What the machine does at best, in the same commits and with the same bytes.
-#[derive(Serialize, Debug)]
 pub(crate) struct Limits {
     /// Bytes of a commit, on average.
     pub(crate) commit_bytes: usize,
-    pub(crate) bare_bytes_per_second: f64,
+    pub(crate) bare: BareCommits,
+    /// As many commits a second as there were, if a rate was given.
+    pub(crate) bare_paced: Option<BareCommits>,
     pub(crate) hashes_per_second: f64,
+    /// In batches of the engine's size, if devices sign.
+    pub(crate) verifications_per_second: Option<f64>,
 }
 
 /// Opening what was written.
@@ -56,27 +84,37 @@ pub(crate) struct IngestReport {
     /// Records that came into blocks meanwhile, with `--commit` into the accounts' trees too.
     committed: u64,
     reopened: Reopened,
-    limits: Limits,
+    commit_bytes: usize,
+    bare_bytes_per_second: f64,
     ratio_to_bare_writes: f64,
+    /// Bare commits of the same size, as many a second, by as many threads, up to four.
+    bare_commit_ms: Option<Quantiles>,
+    ratio_to_bare_p99: Option<f64>,
+    hashes_per_second: f64,
     ratio_to_hashing: f64,
+    verifications_per_second: Option<f64>,
+    ratio_to_verifying: Option<f64>,
 }
 
 impl IngestReport {
     #[expect(clippy::cast_precision_loss, reason = "rates and times")]
     pub(crate) fn new(
         args: &IngestArgs,
-        measured: &Measured,
+        measured: &Driven<Snapshot>,
         (rss_bytes, workload_bytes): (u64, u64),
         committed: u64,
         reopened: Reopened,
-        limits: Limits,
+        limits: &Limits,
     ) -> Self {
-        let Measured { before, after, latencies } = measured;
+        let Driven { before, after, latencies: all } = measured;
+        let mut merged = latencies();
+        all.iter().for_each(|one| merged.add(one).expect("all have the same range"));
+        let durable_ms = Quantiles::of(&merged);
         let seconds = (after.at - before.at).as_secs_f64();
         let writes = after.durable - before.durable;
         let rate = writes as f64 / seconds;
         let log_rate = (after.bytes - before.bytes) as f64 / seconds;
-        let quantile = |q| latencies.value_at_quantile(q) as f64 / 1000.0;
+        let bare_commit_ms = limits.bare_paced.as_ref().map(|paced| Quantiles::of(&paced.latencies));
         Self {
             auth: format!("{:?}", args.auth).to_lowercase(),
             record_bytes: args.record_bytes,
@@ -90,19 +128,25 @@ impl IngestReport {
             writes_per_second: rate,
             megabytes_per_second: rate * args.record_bytes as f64 / 1e6,
             log_megabytes_per_second: log_rate / 1e6,
-            durable_p50_ms: quantile(0.5),
-            durable_p99_ms: quantile(0.99),
-            durable_p999_ms: quantile(0.999),
-            durable_max_ms: latencies.max() as f64 / 1000.0,
+            durable_p50_ms: durable_ms.p50,
+            durable_p99_ms: durable_ms.p99,
+            durable_p999_ms: durable_ms.p999,
+            durable_max_ms: durable_ms.max,
             fsyncs: after.syncs - before.syncs,
             allocations_per_write: (after.allocations - before.allocations) as f64 / writes.max(1) as f64,
             rss_bytes,
             workload_bytes,
             committed,
             reopened,
-            ratio_to_bare_writes: log_rate / limits.bare_bytes_per_second,
+            commit_bytes: limits.commit_bytes,
+            bare_bytes_per_second: limits.bare.bytes_per_second,
+            ratio_to_bare_writes: log_rate / limits.bare.bytes_per_second,
+            ratio_to_bare_p99: bare_commit_ms.map(|bare| durable_ms.p99 / bare.p99),
+            bare_commit_ms,
+            hashes_per_second: limits.hashes_per_second,
             ratio_to_hashing: rate / limits.hashes_per_second,
-            limits,
+            verifications_per_second: limits.verifications_per_second,
+            ratio_to_verifying: limits.verifications_per_second.map(|limit| rate / limit),
         }
     }
 
@@ -121,17 +165,16 @@ impl IngestReport {
             "megabytes per second",
             format!("{:.0}, {:.0} of log", self.megabytes_per_second, self.log_megabytes_per_second),
         );
-        line(
-            "due to durable, ms",
-            format!(
-                "p50 {:.2}   p99 {:.2}   p99.9 {:.2}   max {:.2}",
-                self.durable_p50_ms, self.durable_p99_ms, self.durable_p999_ms, self.durable_max_ms
-            ),
-        );
+        let (p50, p99) = (self.durable_p50_ms, self.durable_p99_ms);
+        let (p999, max) = (self.durable_p999_ms, self.durable_max_ms);
+        line("due to durable, ms", Quantiles { p50, p99, p999, max }.to_string());
+        if let (Some(bare), Some(ratio)) = (self.bare_commit_ms, self.ratio_to_bare_p99) {
+            line("bare commits as often, ms", format!("{bare}; p99 {ratio:.1} times as long"));
+        }
         line("refused", grouped(self.refused));
         line(
             "fdatasync",
-            format!("{}, every {} bytes", grouped(self.fsyncs), grouped(self.limits.commit_bytes as u64)),
+            format!("{}, every {} bytes", grouped(self.fsyncs), grouped(self.commit_bytes as u64)),
         );
         line("allocations per write", format!("{:.4}", self.allocations_per_write));
         line(
@@ -147,7 +190,7 @@ impl IngestReport {
             "bare pwrite+fdatasync",
             format!(
                 "{:.0} MB/s in commits of the same size: {:.0}% of it reached",
-                self.limits.bare_bytes_per_second / 1e6,
+                self.bare_bytes_per_second / 1e6,
                 100.0 * self.ratio_to_bare_writes
             ),
         );
@@ -155,10 +198,16 @@ impl IngestReport {
             "BLAKE3 one by one",
             format!(
                 "{} per second on all cores: {:.0}% of it",
-                rounded(self.limits.hashes_per_second),
+                rounded(self.hashes_per_second),
                 100.0 * self.ratio_to_hashing
             ),
         );
+        if let (Some(limit), Some(ratio)) = (self.verifications_per_second, self.ratio_to_verifying) {
+            line(
+                "Ed25519 in batches",
+                format!("{} per second on all cores: {:.0}% of it", rounded(limit), 100.0 * ratio),
+            );
+        }
         lines
     }
 }
@@ -168,6 +217,6 @@ impl IngestReport {
     clippy::cast_sign_loss,
     reason = "a rate is positive and not that large"
 )]
-fn rounded(rate: f64) -> String {
+pub(crate) fn rounded(rate: f64) -> String {
     grouped(rate.round() as u64)
 }

@@ -1,6 +1,6 @@
 //! What the benches submit: devices, their writes, and the tags that go with them.
 
-use crate::args::BenchAuth;
+use crate::{args::BenchAuth, error::CliError};
 use arterial::{
     DeviceId, Enrolment, Tag, Write,
     protocol::{
@@ -16,6 +16,52 @@ const POOL_BYTES: usize = 1 << 20;
 const START_MS: u64 = 1_735_689_600_000;
 const KIND: u16 = 1;
 
+/// The devices of the n-th submitter, one after the other.
+pub(crate) fn devices(n: u64) -> impl Iterator<Item = DeviceId> {
+    (0u64..).map(move |at| DeviceId((u128::from(n) << 64 | u128::from(at)).to_le_bytes()))
+}
+
+/// Which device writes next.
+pub(crate) enum Order {
+    /// Each in turn.
+    Turns,
+    /// The n-th most active one an n-th as often as the most active one.
+    Zipf(Zipf),
+}
+
+/// Zipf's law over some devices, and how often each has written.
+pub(crate) struct Zipf {
+    /// How likely each device or one before it is, in order.
+    up_to: Vec<f64>,
+    written: Vec<u64>,
+    random: SplitMix64,
+}
+
+impl Zipf {
+    #[expect(clippy::cast_precision_loss, reason = "a likelihood")]
+    pub(crate) fn new(devices: usize) -> Self {
+        let mut sum = 0.0;
+        let mut up_to: Vec<f64> = (1..=devices)
+            .map(|rank| {
+                sum += 1.0 / rank as f64;
+                sum
+            })
+            .collect();
+        up_to.iter_mut().for_each(|up_to| *up_to /= sum);
+        Self { up_to, written: vec![0; devices], random: SplitMix64(7) }
+    }
+
+    /// A device, and its `seq`.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are kept")]
+    fn next(&mut self) -> (usize, u64) {
+        let drawn = (self.random.next() >> 11) as f64 / (1u64 << 53) as f64;
+        let device = self.up_to.partition_point(|up_to| *up_to <= drawn).min(self.up_to.len() - 1);
+        let seq = self.written[device];
+        self.written[device] += 1;
+        (device, seq)
+    }
+}
+
 /// One submitter's devices and where each of them stands.
 pub(crate) struct Submitter {
     auth: BenchAuth,
@@ -24,6 +70,7 @@ pub(crate) struct Submitter {
     /// What payloads are cut from.
     pool: Vec<u8>,
     devices: Vec<DeviceId>,
+    order: Order,
     /// The gateway's.
     key: SigningKey,
     /// Each device's own, if devices sign one by one.
@@ -31,16 +78,22 @@ pub(crate) struct Submitter {
     mac_key: [u8; 32],
     /// Signatures made beforehand, of the writes in the order in which they are submitted.
     signatures: Vec<[u8; 64]>,
-    /// Writes submitted so far: they go round the devices.
+    /// Writes submitted so far.
     submitted: u64,
     scratch: Vec<u8>,
 }
 
 impl Submitter {
-    /// The n-th submitter, with devices of its own.
-    pub(crate) fn new(n: u64, auth: BenchAuth, devices: usize, payload_bytes: usize) -> Self {
+    /// The n-th submitter.
+    pub(crate) fn new(
+        n: u64,
+        auth: BenchAuth,
+        devices: Vec<DeviceId>,
+        order: Order,
+        payload_bytes: usize,
+    ) -> Self {
         let mut random = SplitMix64(n);
-        let id = |at: u64| DeviceId((u128::from(n) << 64 | u128::from(at)).to_le_bytes());
+        let key_of = |at: u64| SigningKey::from_bytes(&seed(n << 32 | at, 4));
         Self {
             auth,
             payload_bytes,
@@ -48,14 +101,13 @@ impl Submitter {
                 .take((POOL_BYTES + payload_bytes).div_ceil(8))
                 .flatten()
                 .collect(),
-            devices: (0..devices as u64).map(id).collect(),
             key: SigningKey::from_bytes(&seed(n, 1)),
             keys: match auth {
-                BenchAuth::Ed25519 => {
-                    (0..devices as u64).map(|at| SigningKey::from_bytes(&seed(n << 32 | at, 4))).collect()
-                }
+                BenchAuth::Ed25519 => (0..devices.len() as u64).map(key_of).collect(),
                 BenchAuth::None | BenchAuth::Mac | BenchAuth::Bundle => Vec::new(),
             },
+            devices,
+            order,
             mac_key: seed(n, 2),
             signatures: Vec::new(),
             submitted: 0,
@@ -63,7 +115,15 @@ impl Submitter {
         }
     }
 
-    pub(crate) fn enrolments(&self) -> Vec<Enrolment> {
+    /// Enrols its devices.
+    pub(crate) fn enrol(&self, shards: &Shards) -> Result<(), CliError> {
+        for outcome in shards.enrol(&self.enrolments()) {
+            outcome.map_err(|source| CliError::Enrol { label: "of the bench".into(), source })?;
+        }
+        Ok(())
+    }
+
+    fn enrolments(&self) -> Vec<Enrolment> {
         let enrol = |(at, &device): (usize, &DeviceId)| match self.auth {
             BenchAuth::None => Enrolment::host(device),
             BenchAuth::Mac => Enrolment::mac(device, self.mac_key),
@@ -73,7 +133,7 @@ impl Submitter {
         self.devices.iter().enumerate().map(enrol).collect()
     }
 
-    /// Signs this many writes beforehand, if devices sign one by one.
+    /// Signs this many writes beforehand, if devices sign one by one; they write in turn.
     pub(crate) fn sign(&mut self, writes: usize) {
         if self.auth != BenchAuth::Ed25519 {
             return;
@@ -81,8 +141,9 @@ impl Submitter {
         let mut signed = Vec::new();
         self.signatures = (0..writes as u64)
             .map(|n| {
-                self.write(n).signed_bytes(&mut signed);
-                self.keys[self.device_of(n)].sign(&signed).into()
+                let (device, seq) = turn(n, self.devices.len());
+                self.write(device, seq).signed_bytes(&mut signed);
+                self.keys[device].sign(&signed).into()
             })
             .collect();
     }
@@ -103,20 +164,22 @@ impl Submitter {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a remainder by a length is below it")]
-    const fn device_of(&self, n: u64) -> usize {
-        (n % self.devices.len() as u64) as usize
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "a remainder by a length is below it")]
-    fn write(&self, n: u64) -> Write<'_> {
-        let devices = self.devices.len() as u64;
-        let cut = (n.wrapping_mul(64) % POOL_BYTES as u64) as usize;
+    fn write(&self, device: usize, seq: u64) -> Write<'_> {
+        let cut = ((seq * 31 + device as u64).wrapping_mul(64) % POOL_BYTES as u64) as usize;
         Write {
-            device: self.devices[self.device_of(n)],
-            seq: n / devices,
-            observed_at_ms: START_MS + n / devices,
+            device: self.devices[device],
+            seq,
+            observed_at_ms: START_MS + seq,
             kind: KIND,
             payload: &self.pool[cut..cut + self.payload_bytes],
+        }
+    }
+
+    /// The device of the n-th write, and its `seq`.
+    fn next(&mut self, n: u64) -> (usize, u64) {
+        match &mut self.order {
+            Order::Turns => turn(n, self.devices.len()),
+            Order::Zipf(zipf) => zipf.next(),
         }
     }
 
@@ -126,7 +189,8 @@ impl Submitter {
         let first = self.submitted;
         self.submitted += writes as u64;
         let mut scratch = std::mem::take(&mut self.scratch);
-        let next = (first..self.submitted).map(|n| self.write(n));
+        let order: Vec<(usize, u64)> = (first..self.submitted).map(|n| self.next(n)).collect();
+        let next = order.into_iter().map(|(device, seq)| self.write(device, seq));
         let tickets = match self.auth {
             BenchAuth::Bundle => {
                 let writes: Vec<Write<'_>> = next.collect();
@@ -174,6 +238,12 @@ fn macs(key: &[u8; 32], writes: &[Write<'_>], scratch: &mut Vec<u8>) -> Vec<[u8;
     let mut macs = vec![[0; 32]; writes.len()];
     hash_many(Mode::Mac, &messages, &mut macs);
     macs
+}
+
+/// The n-th write of so many devices that write in turn.
+#[expect(clippy::cast_possible_truncation, reason = "a remainder by a length is below it")]
+const fn turn(n: u64, devices: usize) -> (usize, u64) {
+    ((n % devices as u64) as usize, n / devices as u64)
 }
 
 fn seed(n: u64, purpose: u8) -> [u8; 32] {

@@ -31,6 +31,9 @@ fn every_kind_of_authentication_is_measured_and_nothing_is_left_behind() {
             assert!(report[positive].as_f64().unwrap() > 0.0, "{auth}, {positive}: {report}");
         }
         assert!(report["durable_p50_ms"].as_f64() <= report["durable_max_ms"].as_f64());
+        let signs = auth == "ed25519";
+        assert_eq!(report["verifications_per_second"].is_number(), signs, "{report}");
+        assert_eq!(report["bare_commit_ms"].is_object(), signs, "only a rate is compared with: {report}");
     }
     assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
 }
@@ -80,4 +83,36 @@ fn proving_is_measured_beside_the_bare_permutations() {
     let crowded = prove(&["--records", "2000", "--devices", "1"]);
     assert_eq!(crowded.status.code(), Some(1));
     assert!(stderr(&crowded).contains("at most 1,024 records"), "{}", stderr(&crowded));
+}
+
+#[test]
+fn committing_alone_counts_every_record_and_permutation() {
+    let temp = tempfile::tempdir().unwrap();
+    // 30 devices take 1,024 records each in a block, so that two blocks are made.
+    let args = ["bench", "commit", "--records", "40000", "--devices", "30", "--shards", "4", "--json"];
+    let report = json(&arterial().args(args).arg("--dir").arg(temp.path()).output().unwrap(), 0);
+    assert_eq!((&report["records"], &report["blocks"]), (&40_000.into(), &2.into()));
+    assert_eq!(report["p24"], 40_060);
+    // Eight accounts a shard in two shards, seven in two: 4 + 2 + 1 nodes and 17 above, twice.
+    assert_eq!(report["p16"], 2 * 4 * (4 + 2 + 1 + 17));
+    for positive in ["records_per_second", "written_bytes", "reopen_seconds", "ratio_to_bare"] {
+        assert!(report[positive].as_f64().unwrap() > 0.0, "{positive}: {report}");
+    }
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn fairness_is_measured_with_and_without_a_flood() {
+    let temp = tempfile::tempdir().unwrap();
+    let args = ["bench", "fairness", "--seconds", "1", "--shards", "2", "--devices", "64", "--json"];
+    let report = json(&arterial().args(args).arg("--dir").arg(temp.path()).output().unwrap(), 0);
+    for who in ["neighbour", "alarms"] {
+        let suffered = &report[who];
+        for figure in [&suffered["ratio"], &suffered["flood_writes_per_second"], &suffered["idle_ms"]["p99"]]
+        {
+            assert!(figure.as_f64().unwrap() > 0.0, "{who}: {report}");
+        }
+    }
+    let alone = ["bench", "fairness", "--shards", "1"];
+    assert_eq!(arterial().args(alone).output().unwrap().status.code(), Some(2));
 }

@@ -1,7 +1,7 @@
 //! The nodes on disk.
 
 use arterial_protocol::{
-    Account, AccountError, Digest, Domain, ShardId, empty_subtree,
+    Account, AccountError, Digest, Domain, ShardId, empty_subtree, leaves,
     limits::{ACCOUNTS_DEPTH, SLOTS_END},
     poseidon::koala,
 };
@@ -16,6 +16,10 @@ const VERSION: u16 = 1;
 const HEADER_BYTES: usize = 64;
 pub(super) const ACCOUNT_BYTES: usize = 72;
 pub(super) const NODE_BYTES: usize = 80;
+/// What is read at once, beside the last piece.
+const READ_BYTES_MAX: u64 = 1 << 20;
+/// What lies between two pieces that are read together: less than a system call costs.
+const READ_GAP_BYTES: u64 = 4096;
 
 /// Why accounts can't be moved or opened.
 #[derive(Debug, thiserror::Error)]
@@ -203,43 +207,111 @@ impl AccountsFile {
     }
 
     /// The two nodes under one whose children are at `level`.
-    pub(super) fn children(&self, parent: Pointer, level: usize) -> Result<[Pointer; 2], AccountsError> {
+    fn children(&self, parent: Pointer, level: usize) -> Result<[Pointer; 2], AccountsError> {
         if parent.at == 0 {
             return Ok([Pointer::empty(level); 2]);
         }
-        let mut bytes = [0; NODE_BYTES];
-        self.blob.read_at(&mut bytes, parent.at).map_err(self.io("cannot read accounts file"))?;
-        let digest = |at: usize| Digest::from_bytes(core::array::from_fn(|i| bytes[at + i]));
-        let place = |at: usize| u64::from_le_bytes(core::array::from_fn(|i| bytes[at + i]));
-        let (Some(left), Some(right)) = (digest(0), digest(32)) else {
-            return Err(self.corrupt(parent.at, "a node's digest is not canonical"));
-        };
-        if koala::node(left, right) != parent.digest {
-            return Err(self.corrupt(parent.at, "a node does not hash to the digest above it"));
-        }
-        let children = [Pointer { digest: left, at: place(64) }, Pointer { digest: right, at: place(72) }];
-        // Where a child stands is under no digest; a wrong place shows when the child is read, but for "unused".
-        if children.iter().any(|child| (child.at == 0) != (child.digest == empty_subtree(level))) {
-            return Err(self.corrupt(parent.at, "a node points to nowhere"));
+        let children = self.all_children(&[parent], level)?;
+        Ok(children[0])
+    }
+
+    /// The two nodes under each of some that are in use, whose children are at `level`; in lanes, and in few reads.
+    pub(super) fn all_children(
+        &self,
+        parents: &[Pointer],
+        level: usize,
+    ) -> Result<Vec<[Pointer; 2]>, AccountsError> {
+        let nodes = self.read_all::<NODE_BYTES>(parents)?;
+        let children: Vec<[Pointer; 2]> = parents
+            .iter()
+            .zip(&nodes)
+            .map(|(parent, bytes)| self.decode_node(bytes, parent.at, level))
+            .collect::<Result<_, _>>()?;
+        let digests: Vec<[Digest; 2]> =
+            children.iter().map(|children| children.map(|child| child.digest)).collect();
+        for (parent, digest) in parents.iter().zip(koala::nodes(&digests)) {
+            if digest != parent.digest {
+                return Err(self.corrupt(parent.at, "a node does not hash to the digest above it"));
+            }
         }
         Ok(children)
     }
 
-    pub(super) fn account(&self, pointer: Pointer) -> Result<Account, AccountsError> {
-        let mut bytes = [0; ACCOUNT_BYTES];
-        self.blob.read_at(&mut bytes, pointer.at).map_err(self.io("cannot read accounts file"))?;
+    fn decode_node(
+        &self,
+        bytes: &[u8; NODE_BYTES],
+        at: u64,
+        level: usize,
+    ) -> Result<[Pointer; 2], AccountsError> {
+        let digest = |at: usize| Digest::from_bytes(core::array::from_fn(|i| bytes[at + i]));
+        let place = |at: usize| u64::from_le_bytes(core::array::from_fn(|i| bytes[at + i]));
+        let (Some(left), Some(right)) = (digest(0), digest(32)) else {
+            return Err(self.corrupt(at, "a node's digest is not canonical"));
+        };
+        let children = [Pointer { digest: left, at: place(64) }, Pointer { digest: right, at: place(72) }];
+        // Where a child stands is under no digest; a wrong place shows when the child is read, but for "unused".
+        if children.iter().any(|child| (child.at == 0) != (child.digest == empty_subtree(level))) {
+            return Err(self.corrupt(at, "a node points to nowhere"));
+        }
+        Ok(children)
+    }
+
+    fn account(&self, pointer: Pointer) -> Result<Account, AccountsError> {
+        self.all_accounts(&[pointer]).map(|accounts| accounts[0])
+    }
+
+    /// The accounts of leaves that are in use; in lanes, and in few reads.
+    pub(super) fn all_accounts(&self, pointers: &[Pointer]) -> Result<Vec<Account>, AccountsError> {
+        let entries = self.read_all::<ACCOUNT_BYTES>(pointers)?;
+        let accounts: Vec<Account> = pointers
+            .iter()
+            .zip(&entries)
+            .map(|(pointer, bytes)| self.decode_account(bytes, pointer.at))
+            .collect::<Result<_, _>>()?;
+        for (pointer, leaf) in pointers.iter().zip(leaves(&accounts)) {
+            if leaf != pointer.digest {
+                return Err(self.corrupt(pointer.at, "an account does not hash to the digest above it"));
+            }
+        }
+        Ok(accounts)
+    }
+
+    fn decode_account(&self, bytes: &[u8; ACCOUNT_BYTES], at: u64) -> Result<Account, AccountsError> {
         let digest = |at: usize| Digest::from_bytes(core::array::from_fn(|i| bytes[at + i]));
         let number = |at: usize| u32::from_le_bytes(core::array::from_fn(|i| bytes[at + i]));
         match (digest(0), digest(32)) {
             (Some(identity), Some(head)) => {
-                let account = Account { identity, head, next_seq: number(64), count: number(68) };
-                if account.leaf() != pointer.digest {
-                    return Err(self.corrupt(pointer.at, "an account does not hash to the digest above it"));
-                }
-                Ok(account)
+                Ok(Account { identity, head, next_seq: number(64), count: number(68) })
             }
-            _ => Err(self.corrupt(pointer.at, "an account's digest is not canonical")),
+            _ => Err(self.corrupt(at, "an account's digest is not canonical")),
         }
+    }
+
+    /// What stands at each of some places. Places near each other are read at once: a block leaves what it moved side
+    /// by side.
+    fn read_all<const BYTES: usize>(&self, pointers: &[Pointer]) -> Result<Vec<[u8; BYTES]>, AccountsError> {
+        let mut order: Vec<usize> = (0..pointers.len()).collect();
+        order.sort_unstable_by_key(|&index| pointers[index].at);
+        let mut all = vec![[0; BYTES]; pointers.len()];
+        let mut read = Vec::new();
+        let mut rest = &order[..];
+        while let Some(&first) = rest.first() {
+            let start = pointers[first].at;
+            let near = rest.windows(2).take_while(|pair| {
+                let [before, at] = [pair[0], pair[1]].map(|index| pointers[index].at);
+                at - before <= READ_GAP_BYTES && at - start <= READ_BYTES_MAX
+            });
+            let (together, others) = rest.split_at(near.count() + 1);
+            let offset = |index: usize| usize::try_from(pointers[index].at - start).unwrap_or(usize::MAX);
+            let length = offset(together[together.len() - 1]) + BYTES;
+            read.resize(length, 0);
+            self.blob.read_at(&mut read, start).map_err(self.io("cannot read accounts file"))?;
+            for &index in together {
+                all[index].copy_from_slice(&read[offset(index)..][..BYTES]);
+            }
+            rest = others;
+        }
+        Ok(all)
     }
 }
 

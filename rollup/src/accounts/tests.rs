@@ -136,6 +136,27 @@ fn a_failed_append_leaves_the_tree_as_it_was_and_can_be_tried_again() {
     assert_eq!(AccountsTree::open(&file, after).unwrap().root(), after);
 }
 
+/// Wide enough to fill lanes and reads, with pieces of one level both side by side and far apart.
+#[test]
+fn a_wide_tree_is_read_back_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, mut tree) = opened(dir.path());
+    let all = 5000;
+    tree.apply(&batch(1, 0..all, &BTreeMap::new()), &file).unwrap();
+    for (number, slots) in [(2, vec![4999, 7, 2500]), (3, (100..140).collect()), (4, vec![7])] {
+        let runs = slots.into_iter().map(|slot| (slot, vec![link(number)])).collect();
+        tree.apply(&batch(number.into(), 0..0, &runs), &file).unwrap();
+    }
+    let read = AccountsTree::open(&file, tree.root()).unwrap();
+    for slot in 0..=all {
+        assert_eq!(read.account(slot), tree.account(slot));
+    }
+    assert_eq!(read.account(7).unwrap().next_seq, 5);
+    let next = batch(5, all..all + 1, &BTreeMap::from([(2500, vec![link(9)])]));
+    let mut read = read;
+    assert_eq!(read.apply(&next, &file).unwrap(), tree.apply(&next, &file).unwrap());
+}
+
 #[test]
 fn any_changed_byte_of_the_file_is_noticed() {
     let dir = tempfile::tempdir().unwrap();

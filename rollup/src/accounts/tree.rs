@@ -8,6 +8,9 @@ use arterial_protocol::{
     Account, AccountRun, Batch, Digest, Run, extend_runs, leaves, limits::ACCOUNTS_DEPTH, poseidon::koala,
 };
 
+/// Nodes that are read and checked at once.
+const NODES_AT_ONCE: usize = 4096;
+
 /// A shard's accounts after its newest block.
 ///
 /// Slots are taken in order, so each level is a dense run of nodes with only unused slots after it:
@@ -45,12 +48,16 @@ impl AccountsTree {
         tree.levels[ACCOUNTS_DEPTH].push(Pointer { digest: root.digest, at: root.at });
         for level in (0..ACCOUNTS_DEPTH).rev() {
             let mut nodes = Vec::with_capacity(tree.levels[level + 1].len() * 2);
-            for &parent in &tree.levels[level + 1] {
-                nodes.extend(file.children(parent, level)?.into_iter().filter(|child| child.at != 0));
+            for parents in tree.levels[level + 1].chunks(NODES_AT_ONCE) {
+                let children = file.all_children(parents, level)?;
+                nodes.extend(children.into_iter().flatten().filter(|child| child.at != 0));
             }
             tree.levels[level] = nodes;
         }
-        tree.accounts = tree.levels[0].iter().map(|&leaf| file.account(leaf)).collect::<Result<_, _>>()?;
+        tree.accounts.reserve(tree.levels[0].len());
+        for leaves in tree.levels[0].chunks(NODES_AT_ONCE) {
+            tree.accounts.extend(file.all_accounts(leaves)?);
+        }
         Ok(tree)
     }
 

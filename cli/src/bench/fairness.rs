@@ -1,0 +1,153 @@
+//! `arterial bench fairness`: what a flood does to those who have nothing to do with it.
+
+use super::{
+    committer::Committer,
+    ingest::DOMAIN,
+    load::{Answered, CALL_WRITES, Load, Pace, Running, drive},
+    report::{Quantiles, rounded},
+    trees::Trees,
+    workload::{Order, Submitter, Zipf, devices},
+};
+use crate::{
+    args::{BenchAuth, FairnessArgs},
+    error::CliError,
+    interrupt::Interrupt,
+};
+use arterial::{
+    EngineError,
+    protocol::{ShardCount, ShardId, limits::RECORD_HEAD_BYTES},
+    shards::{Lane, Shards, ShardsConfig},
+    storage::{FileStorage, Storage},
+};
+use serde::Serialize;
+use std::{
+    fmt::Write as _,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+/// The shard that is flooded.
+const FLOODED: ShardId = ShardId(0);
+/// Its neighbour.
+const NEIGHBOUR: ShardId = ShardId(1);
+
+/// What `arterial bench fairness` prints.
+#[derive(Serialize, Debug)]
+pub(crate) struct FairnessReport {
+    record_bytes: usize,
+    shards: u32,
+    /// Writes a second of the neighbour, and of the alarms.
+    rate: u64,
+    /// Devices of the flood, by Zipf's law.
+    devices: usize,
+    /// Another shard, while its neighbour is flooded by routine writes.
+    neighbour: Suffered,
+    /// Alarms, while their own shard is flooded by bulk writes.
+    alarms: Suffered,
+}
+
+/// Latencies with and without the flood.
+#[derive(Serialize, Debug)]
+pub(crate) struct Suffered {
+    idle_ms: Quantiles,
+    flooded_ms: Quantiles,
+    /// Of the p99.
+    ratio: f64,
+    flood_writes_per_second: f64,
+}
+
+/// Measures; the report.
+pub(crate) fn measure(args: &FairnessArgs, interrupt: &Interrupt) -> Result<FairnessReport, CliError> {
+    // Both go at the end: a file system that tells the disk what is free is busy with that for a while.
+    let dir = super::work_dir(&args.dir)?;
+    Ok(FairnessReport {
+        record_bytes: args.record_bytes,
+        shards: args.shards,
+        rate: args.rate,
+        devices: args.devices,
+        neighbour: suffer(args, &dir.path().join("neighbour"), NEIGHBOUR, [Lane::Routine; 2], interrupt)?,
+        alarms: suffer(args, &dir.path().join("alarms"), FLOODED, [Lane::Alarm, Lane::Bulk], interrupt)?,
+    })
+}
+
+/// Steady writes to a shard, alone and then with a flood of another gateway's.
+fn suffer(
+    args: &FairnessArgs,
+    dir: &Path,
+    shard: ShardId,
+    [lane, flood_lane]: [Lane; 2],
+    interrupt: &Interrupt,
+) -> Result<Suffered, CliError> {
+    let storage: Arc<dyn Storage> = Arc::new(FileStorage);
+    let count = ShardCount::new(args.shards).expect("the command line takes powers of two only");
+    let config = ShardsConfig::new(dir.to_owned(), DOMAIN, count);
+    let shards = Shards::open(&storage, &config).map_err(EngineError::from)?;
+    let submitter = |n: u64, shard: ShardId, order: Order| {
+        let devices = devices(n).filter(|device| device.shard(count) == shard).take(args.devices).collect();
+        Submitter::new(n, BenchAuth::Mac, devices, order, args.record_bytes - RECORD_HEAD_BYTES)
+    };
+    let mut steady = submitter(0, shard, Order::Turns);
+    let mut gateway = submitter(1, FLOODED, Order::Zipf(Zipf::new(args.devices)));
+    steady.enrol(&shards)?;
+    gateway.enrol(&shards)?;
+    let trees = Trees::create(&*storage, dir, DOMAIN, count)?;
+    let mut committer = Committer::new(Some(trees));
+
+    let mut phase = |flooded: bool| -> Result<(Quantiles, f64), CliError> {
+        let (answered, flood) = (Answered::default(), Answered::default());
+        let mut loads = vec![Load {
+            submitter: &mut steady,
+            lane,
+            pace: Pace::Open { rate: args.rate },
+            answered: &answered,
+            yields: false,
+        }];
+        if flooded {
+            let pace = Pace::Closed { call_writes: CALL_WRITES };
+            loads.push(Load {
+                submitter: &mut gateway,
+                lane: flood_lane,
+                pace,
+                answered: &flood,
+                yields: true,
+            });
+        }
+        let running = Running::new(&shards, interrupt);
+        let count = || (Instant::now(), flood.durable.load(Ordering::Relaxed));
+        let measured = Duration::from_secs(args.seconds);
+        let driven = drive(&running, &mut committer, loads, measured, count, || ())?;
+        let ((begun, before), (ended, after)) = (driven.before, driven.after);
+        #[expect(clippy::cast_precision_loss, reason = "a rate")]
+        let flood_rate = (after - before) as f64 / (ended - begun).as_secs_f64();
+        Ok((Quantiles::of(&driven.latencies[0]), flood_rate))
+    };
+    let (idle_ms, _) = phase(false)?;
+    let (flooded_ms, flood_writes_per_second) = phase(true)?;
+    Ok(Suffered { idle_ms, flooded_ms, ratio: flooded_ms.p99 / idle_ms.p99, flood_writes_per_second })
+}
+
+impl FairnessReport {
+    /// The report as lines for people.
+    pub(crate) fn table(&self) -> String {
+        let mut lines = String::new();
+        let mut line = |name: &str, value: String| _ = writeln!(lines, "{name:26} {value}");
+        let Self { record_bytes, shards, rate, devices, .. } = self;
+        line("records", format!("{record_bytes} bytes, {shards} shards"));
+        line("steady writes per second", rate.to_string());
+        line("devices of the flood", format!("{devices}, by Zipf's law"));
+        for (who, suffered) in [("neighbouring shard", &self.neighbour), ("alarms", &self.alarms)] {
+            line(&format!("{who}, idle, ms"), suffered.idle_ms.to_string());
+            line(&format!("{who}, flooded"), suffered.flooded_ms.to_string());
+            line(
+                "  p99 with the flood",
+                format!(
+                    "{:.2} times as long, beside {} writes a second",
+                    suffered.ratio,
+                    rounded(suffered.flood_writes_per_second)
+                ),
+            );
+        }
+        lines
+    }
+}
