@@ -11,9 +11,8 @@ mod block;
 mod block_store;
 pub mod chain;
 pub mod circuit;
-mod clock;
 pub mod proof;
 
+pub use arterial_storage::{Clock, ManualClock, SystemClock};
 pub use block::ProvenBlock;
 pub use block_store::{BlockStore, BlockStoreError, ShardState, StoredBlock};
-pub use clock::{Clock, ManualClock, SystemClock};

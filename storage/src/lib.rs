@@ -1,11 +1,13 @@
-//! The disk as Arterial sees it.
+//! The disk as Arterial sees it, and the clock: what both of its sides have from the machine.
 //!
 //! Everything that Arterial keeps reaches the disk through [`Storage`]: [`FileStorage`] is the file system,
-//! [`MemoryStorage`] is memory, and [`Faulty`] is either of them with faults and losses of power, for tests.
+//! [`MemoryStorage`] is memory, and [`Faulty`] is either of them with faults and losses of power, for tests. [`Clock`]
+//! tells the time.
 
 #![warn(missing_docs)]
 
 mod cache;
+mod clock;
 mod faulty;
 mod file;
 mod lock;
@@ -13,6 +15,7 @@ mod map;
 mod memory;
 
 pub use cache::Cache;
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use faulty::{Fault, Faulty, Rates};
 pub use file::FileStorage;
 pub use lock::Lock;
