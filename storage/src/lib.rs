@@ -28,6 +28,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What [`Storage::replace`] writes before it takes the place of the old content. A crash can leave it, and nobody reads it.
+const TEMPORARY: &str = "tmp";
+
+fn temporary_for(path: &Path) -> PathBuf {
+    path.with_extension(TEMPORARY)
+}
+
+/// Whether a file is what a crash left of a [`Storage::replace`].
+#[must_use]
+pub fn is_temporary(path: &Path) -> bool {
+    path.extension() == Some(TEMPORARY.as_ref())
+}
+
 /// A place to keep files in.
 pub trait Storage: Send + Sync + fmt::Debug {
     /// Makes a directory and those above it, durably. An existing one is fine.
@@ -65,6 +78,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// # Errors
     /// The operating system's; the old content then stands.
     fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()>;
+
+    /// Gives a file another name, durably; one that had it is gone. After a crash the file has the old name or the new.
+    ///
+    /// # Errors
+    /// The operating system's; the file then has its old name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Reads a whole file, also one that is written meanwhile.
     ///
