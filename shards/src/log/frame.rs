@@ -17,7 +17,7 @@
 use super::{
     LogPosition,
     bundle::BundleFrame,
-    record::{self, StoredRecord},
+    record::{self, StoredRecord, StoredTag},
 };
 use arterial_protocol::{BlockNumber, Credential, DataDigest, DeviceId};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, little_endian::U32};
@@ -99,6 +99,11 @@ pub(super) fn head(body_bytes: usize, kind: u8, tag: u8, slot: u32) -> WireHead 
 }
 
 impl Frame<'_> {
+    /// Whether it is a record that came in a bundle, whose frame stands behind it.
+    pub(crate) const fn is_member(&self) -> bool {
+        matches!(self, Self::Record { record: StoredRecord { tag: StoredTag::Bundled { .. }, .. }, .. })
+    }
+
     /// Appends a frame that is no record, ready to be [finished](finish).
     pub(crate) fn append(&self, out: &mut Vec<u8>) {
         let at = out.len();

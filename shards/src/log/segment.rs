@@ -212,18 +212,18 @@ impl SegmentId {
             let ending = if begun { Ending::Damaged(damage) } else { Ending::Unbegun };
             return Ok((LogPosition(base), ending));
         }
-        let (offset, stop) = scan(bytes, base, from.max(HEADER_BYTES), visit)?;
+        let Scanned { end, stop } = scan(bytes, base, from.max(HEADER_BYTES), visit)?;
         let ending = match stop {
             None => Ending::Clean,
-            Some(what)
+            Some(Damage { offset, what })
                 if !place.last || has_marked_frame(bytes, base, offset + frame::ALIGN_BYTES as u64) =>
             {
                 let what = format!("{what} although later frames were made durable");
                 Ending::Damaged(Damage { offset, what })
             }
-            Some(_) => Ending::Torn { bytes: written_bytes(tail(&bytes[to_usize(offset)..])) },
+            Some(_) => Ending::Torn { bytes: written_bytes(tail(&bytes[to_usize(end)..])) },
         };
-        Ok((LogPosition(base + offset), ending))
+        Ok((LogPosition(base + end), ending))
     }
 }
 
@@ -306,28 +306,55 @@ pub(crate) fn recover(
     Ok(Recovered { end: LogPosition(end), cut_bytes })
 }
 
-/// Visits frames until the first that is none; says where that is, and what is wrong if it isn't just zeros.
+/// How far a segment can be read.
+struct Scanned {
+    /// Where what was visited ends.
+    end: u64,
+    /// What is wrong behind it, if it isn't just zeros.
+    stop: Option<Damage>,
+}
+
+/// Visits frames until the first that is none.
+///
+/// The members of a bundle are nothing without its frame, which has their proof and stands behind them: they are visited
+/// when it is there.
 fn scan(
     bytes: &[u8],
     base: u64,
     from: u64,
     visit: &mut dyn FnMut(LogPosition, &Frame<'_>) -> Result<(), ShardError>,
-) -> Result<(u64, Option<&'static str>), ShardError> {
-    let mut offset = from;
+) -> Result<Scanned, ShardError> {
+    let (mut end, mut offset, mut members) = (from, from, Vec::new());
     loop {
         let rest = bytes.get(to_usize(offset)..).unwrap_or_default();
         let position = LogPosition(base + offset);
-        match frame::decode(rest, position) {
+        let what = match frame::decode(rest, position) {
             Ok(decoded) => {
-                visit(position, &decoded.frame)?;
                 offset += decoded.stride as u64;
+                if decoded.frame.is_member() {
+                    members.push((position, decoded.frame));
+                    continue;
+                }
+                if members.is_empty() || matches!(decoded.frame, Frame::Bundle(_)) {
+                    for (position, member) in members.drain(..) {
+                        visit(position, &member)?;
+                    }
+                    visit(position, &decoded.frame)?;
+                    end = offset;
+                    continue;
+                }
+                offset = position.0 - base;
+                "a bundle's frame is missing behind its members"
             }
-            Err(FrameError::Unwritten) if written_bytes(tail(rest)) == 0 => return Ok((offset, None)),
-            Err(FrameError::Unwritten) => return Ok((offset, Some("a frame was never written"))),
-            Err(FrameError::Length) => return Ok((offset, Some("a frame's length is impossible"))),
-            Err(FrameError::Crc) => return Ok((offset, Some("a frame's checksum does not match"))),
-            Err(FrameError::Content(what)) => return Ok((offset, Some(what))),
-        }
+            Err(FrameError::Unwritten) if members.is_empty() && written_bytes(tail(rest)) == 0 => {
+                return Ok(Scanned { end, stop: None });
+            }
+            Err(FrameError::Unwritten) => "a frame was never written",
+            Err(FrameError::Length) => "a frame's length is impossible",
+            Err(FrameError::Crc) => "a frame's checksum does not match",
+            Err(FrameError::Content(what)) => what,
+        };
+        return Ok(Scanned { end, stop: Some(Damage { offset, what: what.into() }) });
     }
 }
 
