@@ -242,7 +242,8 @@ fn damage_before_the_last_group_is_corruption_and_in_it_a_torn_tail() {
     let last = written.next_multiple_of(8) - frame;
     for at in (0..written).step_by(7) {
         let mut bytes = good.clone();
-        bytes[at] ^= 0x10;
+        // One turned bit would be damage anywhere.
+        bytes[at] ^= 0x11;
         fs::write(segment(dir.path()), &bytes).unwrap();
         match try_open(dir.path()) {
             Err(ShardError::Corrupt { path, offset, .. }) => {

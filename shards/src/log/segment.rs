@@ -25,7 +25,7 @@ use zerocopy::{
 
 const MAGIC: [u8; 8] = *b"ARTSEG\r\n";
 const VERSION: u16 = 2;
-pub(super) const HEADER_BYTES: u64 = size_of::<WireHeader>() as u64;
+pub(crate) const HEADER_BYTES: u64 = size_of::<WireHeader>() as u64;
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -90,13 +90,20 @@ pub(crate) struct Damage {
     pub(crate) what: String,
 }
 
-pub(super) fn path_of(dir: &Path, base: u64) -> PathBuf {
+pub(crate) fn path_of(dir: &Path, base: u64) -> PathBuf {
     dir.join(format!("{base:016x}.seg"))
 }
 
 /// The position that a segment's name says.
 pub(crate) fn base_of(path: &Path) -> Option<u64> {
     u64::from_str_radix(path.file_stem()?.to_str()?, 16).ok()
+}
+
+/// Where the log ends in the segment before, as the header that `bytes` begin with has it; `None` if that is damaged.
+pub(crate) fn previous_end(bytes: &[u8]) -> Option<u64> {
+    let (header, _) = WireHeader::read_from_prefix(bytes).ok()?;
+    let is_whole = header.magic == MAGIC && header.crc == crc32c::crc32c(&header.as_bytes()[..76]);
+    is_whole.then_some(header.previous_end.get())
 }
 
 pub(crate) fn missing_before(dir: &Path, base: u64) -> String {
@@ -145,8 +152,13 @@ impl SegmentId {
             .context("cannot begin segment", &path_of(dir, base))
     }
 
+    /// The bytes that a segment's header has.
+    pub(crate) fn header_bytes(&self, base: u64, previous_end: u64) -> Vec<u8> {
+        self.header(base, previous_end).as_bytes().to_vec()
+    }
+
     /// Checks a segment's header, field by field, so that the error can say which is off.
-    fn check(&self, bytes: &[u8], file_bytes: u64, place: &Place) -> Result<(), Damage> {
+    pub(crate) fn check(&self, bytes: &[u8], file_bytes: u64, place: &Place) -> Result<(), Damage> {
         let damage = |offset, what: String| Err(Damage { offset, what });
         let Ok((header, _)) = WireHeader::read_from_prefix(bytes) else {
             return damage(0, "the file is shorter than a segment's header".into());
@@ -198,7 +210,8 @@ impl SegmentId {
     /// Shows every frame of a segment from an offset on to `visit`, and finds out where and how the segment ends;
     /// changes nothing.
     ///
-    /// A frame that is not valid is a torn tail when nothing after it was synced on top of it, else it is damage.
+    /// A frame that is not valid is a torn tail when nothing after it was synced on top of it and it is more than one bit
+    /// away from a valid one, else it is damage.
     pub(crate) fn examine(
         &self,
         bytes: &[u8],
@@ -219,6 +232,12 @@ impl SegmentId {
                 if !place.last || has_marked_frame(bytes, base, offset + frame::ALIGN_BYTES as u64) =>
             {
                 let what = format!("{what} although later frames were made durable");
+                Ending::Damaged(Damage { offset, what })
+            }
+            Some(Damage { offset, what })
+                if frame::mend(&bytes[to_usize(offset)..], LogPosition(base + offset)).is_some() =>
+            {
+                let what = format!("{what}: one bit of it has turned, which a repair turns back");
                 Ending::Damaged(Damage { offset, what })
             }
             Some(_) => Ending::Torn { bytes: written_bytes(tail(&bytes[to_usize(end)..])) },
@@ -363,16 +382,15 @@ fn holds_anything(bytes: &[u8]) -> bool {
     bytes.get(to_usize(HEADER_BYTES)..).is_some_and(|frames| written_bytes(tail(frames)) > 0)
 }
 
-/// Whether a group's first frame stands anywhere from `offset` on: all before it had been synced.
+/// Whether a group's first frame stands anywhere from `offset` on: all before it had been synced. However far behind: who
+/// lost more than a group lost what was synced.
 fn has_marked_frame(bytes: &[u8], base: u64, offset: u64) -> bool {
-    let from = to_usize(offset).min(bytes.len());
-    (from..from + tail(&bytes[from..]).len()).step_by(frame::ALIGN_BYTES).any(|at| {
+    (to_usize(offset)..bytes.len()).step_by(frame::ALIGN_BYTES).any(|at| {
         frame::decode(&bytes[at..], LogPosition(base + at as u64)).is_ok_and(|decoded| decoded.first)
     })
 }
 
-/// The part after a log's end in which anything can stand: only the last group was not synced, and a group that
-/// followed a damaged one begins within it.
+/// The part after a log's end in which anything can stand: only the last group was not synced.
 fn tail(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(GROUP_BYTES_MAX + frame::ALIGN_BYTES)]
 }
@@ -398,6 +416,6 @@ fn cut(storage: &dyn Storage, path: &Path, offset: u64, bytes: u64) -> Result<()
 
 /// A length or offset in a mapped file.
 #[expect(clippy::cast_possible_truncation, reason = "segments are at most 1 GiB")]
-pub(super) const fn to_usize(bytes: u64) -> usize {
+pub(crate) const fn to_usize(bytes: u64) -> usize {
     bytes as usize
 }

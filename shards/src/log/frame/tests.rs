@@ -152,3 +152,28 @@ proptest! {
         let _ = decode(&frame, LogPosition(0));
     }
 }
+
+#[test]
+fn every_turned_bit_is_found_and_nothing_else_is_mended() {
+    let seal = Frame::Seal { number: BlockNumber(3), data: DataDigest([0xab; 32]) };
+    let position = LogPosition(4096);
+    let mut frame = Vec::new();
+    seal.append(&mut frame);
+    finish(&mut frame, position, true);
+    let turned = |bits: &[usize]| {
+        let mut bytes = frame.clone();
+        bits.iter().for_each(|bit| bytes[bit / 8] ^= 1 << (bit % 8));
+        mend(&bytes, position)
+    };
+    for bit in 0..8 * frame.len() {
+        assert_eq!(turned(&[bit]), Some(bit));
+        assert_eq!(turned(&[bit, (bit + 77) % (8 * frame.len())]), None);
+    }
+    // What was never written is not there to be mended.
+    let cut = Frame::Cut { number: BlockNumber(1) };
+    let mut frame = Vec::new();
+    cut.append(&mut frame);
+    finish(&mut frame, position, true);
+    frame[HEAD_BYTES..].fill(0);
+    assert_eq!(mend(&frame, position), None);
+}
