@@ -18,6 +18,7 @@ use super::{
     LogPosition,
     bundle::BundleFrame,
     record::{self, StoredRecord, StoredTag},
+    segment::{to_usize, written_bytes},
 };
 use arterial_protocol::{BlockNumber, Credential, DataDigest, DeviceId};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, little_endian::U32};
@@ -179,7 +180,7 @@ pub(crate) fn glimpse(bytes: &[u8]) -> Option<Frame<'_>> {
 /// that could mend the frame, and if three or more have, one of a few hundred thousand frames would seem to be mended. A bit
 /// behind the last one that is set is no turned one: what is missing there was not written.
 pub(crate) fn mend(bytes: &[u8], position: LogPosition) -> Option<usize> {
-    let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let written = to_usize(written_bytes(bytes));
     let mut bytes = bytes[..bytes.len().min(FRAME_BYTES_MAX)].to_vec();
     let (head, rest) = WireHead::ref_from_prefix(&bytes).ok()?;
     let in_body = rest.get(..head.body_bytes.get() as usize).and_then(|body| {

@@ -28,7 +28,7 @@ pub(crate) use record::{
 };
 pub(crate) use segment::{
     Damage, Ending, HEADER_BYTES, Place, SegmentId, base_of, list_begun, missing_before, path_of,
-    previous_end, recover, to_usize,
+    previous_end, recover, to_usize, written_bytes,
 };
 pub(crate) use writer::LogWriter;
 

@@ -385,7 +385,9 @@ fn holds_anything(bytes: &[u8]) -> bool {
 /// Whether a group's first frame stands anywhere from `offset` on: all before it had been synced. However far behind: who
 /// lost more than a group lost what was synced.
 fn has_marked_frame(bytes: &[u8], base: u64, offset: u64) -> bool {
-    (to_usize(offset)..bytes.len()).step_by(frame::ALIGN_BYTES).any(|at| {
+    let from = to_usize(offset).min(bytes.len());
+    let written = to_usize(written_bytes(&bytes[from..]));
+    (from..from + written).step_by(frame::ALIGN_BYTES).any(|at| {
         frame::decode(&bytes[at..], LogPosition(base + at as u64)).is_ok_and(|decoded| decoded.first)
     })
 }
@@ -395,11 +397,13 @@ fn tail(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(GROUP_BYTES_MAX + frame::ALIGN_BYTES)]
 }
 
-/// Bytes up to the last one that is not zero, rounded up.
-fn written_bytes(bytes: &[u8]) -> u64 {
+/// Bytes up to the last one that is not zero.
+pub(crate) fn written_bytes(bytes: &[u8]) -> u64 {
     const ZEROS: [u8; 4096] = [0; 4096];
-    let chunk = bytes.chunks(ZEROS.len()).rposition(|chunk| *chunk != ZEROS[..chunk.len()]);
-    chunk.map_or(0, |at| bytes.len().min((at + 1) * ZEROS.len()) as u64)
+    let last = bytes.chunks(ZEROS.len()).rposition(|chunk| *chunk != ZEROS[..chunk.len()]);
+    let end = last.map_or(0, |at| bytes.len().min((at + 1) * ZEROS.len()));
+    let zeros = bytes[..end].iter().rev().take_while(|byte| **byte == 0).count();
+    (end - zeros) as u64
 }
 
 /// Makes zeros of a torn tail, so that no part of it can be taken for a frame later.

@@ -8,6 +8,7 @@ use crate::{
     log::{
         CUT_FRAME_BYTES, Damage, FRAME_ALIGN_BYTES, Frame, HEADER_BYTES, LogPosition, Place, SegmentId,
         base_of, decode_frame, glimpse, list_begun, mend, missing_before, path_of, previous_end, to_usize,
+        written_bytes,
     },
     replay::Replay,
     sealed::SealedBatches,
@@ -272,7 +273,7 @@ impl<'a> LogRepair<'a> {
         stop: u64,
     ) -> Result<Result<u64, Lost>, ShardError> {
         let (end, rest) = (segment.base + offset, segment.rest(offset));
-        let written = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let written = to_usize(written_bytes(rest));
         if let Some(contradiction) = self.contradiction(segment, offset, stop) {
             repair.lost(segment.path, format!("byte {stop}: {contradiction}{}", segment.describe(stop)));
             return Ok(Err(Lost));
@@ -294,7 +295,7 @@ impl<'a> LogRepair<'a> {
         if !segment.last {
             return match segment.end {
                 Some(said) if said == end => None,
-                None if segment.rest(offset).iter().all(|byte| *byte == 0) => None,
+                None if written_bytes(segment.rest(offset)) == 0 => None,
                 Some(_) => Some("the next segment's header says that the log goes on there".into()),
                 None => {
                     Some("the next segment's header is damaged too and can't tell where the log ended".into())
@@ -344,7 +345,8 @@ impl Segment<'_> {
             decode_frame(self.rest(at), LogPosition(self.base + at))
                 .is_ok_and(|decoded| decoded.first || !marked)
         };
-        (offset..self.bytes.len() as u64).step_by(FRAME_ALIGN_BYTES).skip(1).find(is_frame)
+        let written = offset + written_bytes(self.rest(offset));
+        (offset..written).step_by(FRAME_ALIGN_BYTES).skip(1).find(is_frame)
     }
 
     /// What can still be read of what is lost from an offset on, and what stands behind it.
