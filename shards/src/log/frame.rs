@@ -20,7 +20,7 @@ use super::{
     record::{self, StoredRecord, StoredTag},
     segment::{to_usize, written_bytes},
 };
-use arterial_protocol::{BlockNumber, Credential, DataDigest, DeviceId};
+use arterial_protocol::{BlockNumber, Credential, DataDigest, DeviceId, limits::RECORD_ALIGN_BYTES};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, little_endian::U32};
 
 const ENROLMENT: u8 = 1;
@@ -31,6 +31,8 @@ const BUNDLE: u8 = 5;
 
 pub(crate) const HEAD_BYTES: usize = size_of::<WireHead>();
 pub(crate) const ALIGN_BYTES: usize = 8;
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
 /// Bytes of a cut's frame.
 pub(crate) const CUT_FRAME_BYTES: u64 = HEAD_BYTES as u64 + 8;
 /// The largest body of any kind.
@@ -172,6 +174,25 @@ pub(crate) fn decode(bytes: &[u8], position: LogPosition) -> Result<Decoded<'_>,
 pub(crate) fn glimpse(bytes: &[u8]) -> Option<Frame<'_>> {
     let (head, rest) = WireHead::ref_from_prefix(bytes).ok()?;
     decode_body(head, rest.get(..head.body_bytes.get() as usize)?).ok()
+}
+
+/// Whether the frame at the start of `bytes`, which stand at `position`, lacks a part that was never written: what a crash
+/// leaves, and a disk that forgets single bytes does not. Where it can't be told from a record's padding, it is not.
+pub(crate) fn lacks_a_part(bytes: &[u8], position: LogPosition) -> bool {
+    let Ok((head, _)) = WireHead::ref_from_prefix(bytes) else { return true };
+    let length = match head.body_bytes.get() as usize {
+        0 => return true,
+        body_bytes if body_bytes > BODY_BYTES_MAX => HEAD_BYTES,
+        body_bytes => HEAD_BYTES + body_bytes,
+    };
+    let frame = &bytes[..length.min(bytes.len())];
+    let is_unwritten = |part: &[u8]| part.len() >= RECORD_ALIGN_BYTES && written_bytes(part) == 0;
+    // Disks write sectors, in any order, and a killed process the beginning of what it wrote.
+    let sector_left = SECTOR_BYTES - to_usize(position.0 % SECTOR_BYTES as u64);
+    let (first, sectors) = frame.split_at(sector_left.min(frame.len()));
+    let end = to_usize(written_bytes(frame));
+    let is_cut_short = written_bytes(bytes) == end as u64 && is_unwritten(&frame[end..]);
+    is_cut_short || is_unwritten(first) || sectors.chunks(SECTOR_BYTES).any(is_unwritten)
 }
 
 /// The one bit at the start of `bytes` whose turning makes a valid frame of them; its number.

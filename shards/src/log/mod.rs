@@ -20,7 +20,7 @@ mod writer;
 pub(crate) use bundle::{BundleFrame, RefusedMember, frame_bytes as bundle_frame_bytes};
 pub(crate) use frame::{
     ALIGN_BYTES as FRAME_ALIGN_BYTES, CUT_FRAME_BYTES, Frame, HEAD_BYTES as FRAME_HEAD_BYTES,
-    decode as decode_frame, finish, glimpse, mend,
+    decode as decode_frame, finish, glimpse, lacks_a_part, mend,
 };
 pub(crate) use reader::LogReader;
 pub(crate) use record::{

@@ -7,8 +7,8 @@ use crate::{
     keys,
     log::{
         CUT_FRAME_BYTES, Damage, FRAME_ALIGN_BYTES, Frame, HEADER_BYTES, LogPosition, Place, SegmentId,
-        base_of, decode_frame, glimpse, list_begun, mend, missing_before, path_of, previous_end, to_usize,
-        written_bytes,
+        base_of, decode_frame, glimpse, lacks_a_part, list_begun, mend, missing_before, path_of,
+        previous_end, to_usize, written_bytes,
     },
     replay::Replay,
     sealed::SealedBatches,
@@ -308,9 +308,17 @@ impl<'a> LogRepair<'a> {
         if let Some(checkpoint) = self.checkpoint.filter(|checkpoint| checkpoint.position.0 > end) {
             return Some(format!("the checkpoint was taken behind it, at {}", checkpoint.position));
         }
-        (sealed < self.sealed_elsewhere).then(|| {
+        if sealed < self.sealed_elsewhere {
             let known = self.sealed_elsewhere;
-            format!("block {known} was sealed, of which the log knows nothing: {sealed} is its newest")
+            return Some(format!(
+                "block {known} was sealed, of which the log knows nothing: {sealed} is its newest"
+            ));
+        }
+        let (rest, position) = (segment.rest(stop), LogPosition(segment.base + stop));
+        (!lacks_a_part(rest, position)).then(|| {
+            "nothing of what stands there seems to be missing, so it may have been acknowledged before it was damaged; \
+             opening the log would cut it"
+                .into()
         })
     }
 }

@@ -6,7 +6,8 @@
 //! a frame with one turned bit       its checksum fits with that bit back, and with no other one; digest and replay agree
 //! a segment's header                follows from its name and from the segment before it
 //! bytes behind a segment's end      the next segment's header says where the log ended, so they never were of the log
-//! a torn tail                       no group that began later stands behind it, and no other file knows of anything there
+//! a torn tail                       a part of it was never written, no group that began later stands behind it, and no
+//!                                   other file knows of anything there
 //! a batch, an index                 made again from the log, with the digest that the log has sealed
 //! a checkpoint                      a shortcut: without it the log is replayed from its beginning
 //! a temporary file                  what a crash left of a replacement that did not come to its end
@@ -28,6 +29,7 @@ use arterial_protocol::{BlockNumber, ShardId};
 use arterial_storage::{Storage, is_temporary};
 use log::LogRepair;
 use std::{
+    fmt,
     io::ErrorKind,
     ops::Range,
     path::{Path, PathBuf},
@@ -64,13 +66,21 @@ pub struct Loss {
 /// A repair of a deployment, or the finding out what one would do.
 ///
 /// Nobody else may have the deployment open. It can be done again after it was cut short anywhere.
-#[derive(Debug)]
 pub struct Repair {
     storage: Arc<dyn Storage>,
     dir: PathBuf,
     apply: bool,
     mended: Vec<Mended>,
     losses: Vec<Loss>,
+}
+
+impl fmt::Debug for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repair")
+            .field("mended", &self.mended)
+            .field("losses", &self.losses)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Repair {

@@ -177,3 +177,23 @@ fn every_turned_bit_is_found_and_nothing_else_is_mended() {
     frame[HEAD_BYTES..].fill(0);
     assert_eq!(mend(&frame, position), None);
 }
+
+#[test]
+fn a_frame_lacks_a_part_where_a_sector_or_its_end_was_not_written() {
+    let mut frame = Vec::new();
+    lay_record(&write(&[7; 1500]), &StoredTag::Own(Tag::Host), &mut frame);
+    let position = LogPosition(4096 + 80);
+    finish(&mut frame, position, true);
+    let lacks = |from: usize, to: usize| {
+        let mut bytes = [&frame[..], &[0; 64]].concat();
+        bytes[from..to].fill(0);
+        lacks_a_part(&bytes, position)
+    };
+    assert!(!lacks(0, 0) && !lacks(500, 900) && !lacks(frame.len() - 50, frame.len()));
+    // The sectors begin at 432, 944 and 1456.
+    assert!(lacks(0, 432) && lacks(432, 944) && lacks(944, 1456) && lacks(700, frame.len()));
+    // Something stands behind it: it was not cut short.
+    let mut bytes = [&frame[..], &[1; 64]].concat();
+    bytes[frame.len() - 100..frame.len()].fill(0);
+    assert!(!lacks_a_part(&bytes, position));
+}
