@@ -20,7 +20,11 @@ use arterial_rollup::{
     chain::{BaseChain, ChainError},
     proof::{BlockProver, KeyPair, ProofError, Prover, VerificationKey},
 };
-use arterial_shards::{ShardError, Shards, ShardsConfig, limits::SEGMENT_BYTES_DEFAULT, yield_to_writers};
+use arterial_shards::{
+    ShardError, Shards, ShardsConfig,
+    limits::{CHECKPOINT_LOG_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT},
+    yield_to_writers,
+};
 use arterial_storage::{FileStorage, Storage};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::{
@@ -82,6 +86,7 @@ pub struct EngineBuilder {
     chain: Option<(u64, ChainFactory)>,
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
+    checkpoint_log_bytes: u64,
 }
 
 impl fmt::Debug for EngineBuilder {
@@ -108,6 +113,7 @@ impl EngineBuilder {
             chain: None,
             storage: Arc::new(FileStorage),
             clock: Arc::new(SystemClock),
+            checkpoint_log_bytes: CHECKPOINT_LOG_BYTES_DEFAULT,
         }
     }
 
@@ -194,10 +200,17 @@ impl EngineBuilder {
         self
     }
 
-    /// Lets block interval and embedded chain tell time by another clock than the system's: for tests.
+    /// Tells time by another clock than the system's: for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// After so many bytes of a shard's log a seal leaves a checkpoint: for tests, which have small logs.
+    #[must_use]
+    pub const fn checkpoint_log_bytes(mut self, bytes: u64) -> Self {
+        self.checkpoint_log_bytes = bytes;
         self
     }
 
@@ -244,7 +257,7 @@ impl EngineBuilder {
             BlockNumber::GENESIS => ShardState::genesis(deployment.shards),
             number => blocks.read(number, &verifying)?.shards,
         };
-        let shards = Arc::new(open_shards(&self.storage, &deployment.shards_config(&self.dir))?);
+        let shards = Arc::new(open_shards(&self.storage, &self.shards_config(&deployment))?);
         check_logs_reach(&shards, newest)?;
         let accounts = self.accounts(&deployment, &states)?;
         let batch_proofs = BatchProofs::new(Arc::clone(&self.storage), blocks.dir());
@@ -292,6 +305,13 @@ impl EngineBuilder {
         };
         let engine = Engine::new(Inner::new(deployment, shards, chain, stages, receipts, lock));
         Ok(Parts { engine, pipeline, settler })
+    }
+
+    fn shards_config(&self, deployment: &Deployment) -> ShardsConfig {
+        let mut config = deployment.shards_config(&self.dir);
+        config.checkpoint_log_bytes = self.checkpoint_log_bytes;
+        config.clock = Arc::clone(&self.clock);
+        config
     }
 
     fn create_dir(&self, dir: &Path) -> Result<(), EngineError> {

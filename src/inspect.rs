@@ -68,11 +68,21 @@ pub fn inspect(dir: &Path) -> Result<Inspection, EngineError> {
     let deployment = Deployment::read(&FileStorage, dir)?;
     let storage: Arc<dyn Storage> = Arc::new(FileStorage);
     let shards = arterial_shards::inspect(&storage, &deployment.shards_config(dir))?;
+    beside_shards(dir, deployment, &storage, shards)
+}
+
+/// What there is beside the shards, with what was found in those.
+pub(crate) fn beside_shards(
+    dir: &Path,
+    deployment: Deployment,
+    storage: &Arc<dyn Storage>,
+    shards: Vec<ShardReport>,
+) -> Result<Inspection, EngineError> {
     let key_path = dir.join(KEY_FILE);
     let keys = KeyPair::read(&FileStorage, &key_path, deployment.shards);
     let keys_report = report(&key_path, keys.as_ref().err());
     let (blocks, states) = match &keys {
-        Ok(keys) => blocks(dir, &deployment, &storage, &keys.verifying)?,
+        Ok(keys) => blocks(dir, &deployment, storage, &keys.verifying)?,
         Err(_) => (Vec::new(), ShardState::genesis(deployment.shards)),
     };
     let accounts = states.iter().map(|state| accounts(dir, &deployment, state)).collect();

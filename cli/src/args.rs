@@ -26,6 +26,7 @@ Examples:
   arterial run --input recordings/ --replicate 100
   arterial verify arterial-run/receipts/* --chain arterial-run
   arterial inspect arterial-run
+  arterial repair arterial-run
   arterial bench ingest
 
 `arterial COMMAND --help` has each command's examples and exit codes.";
@@ -41,6 +42,9 @@ pub(crate) enum Command {
     /// Show what a run's directory holds, and whether every file of it is whole
     #[command(after_long_help = INSPECT_HELP, after_help = INSPECT_HELP)]
     Inspect(InspectArgs),
+    /// Mend what is damaged in a run's directory, as far as nothing that was acknowledged is touched
+    #[command(after_long_help = REPAIR_HELP, after_help = REPAIR_HELP)]
+    Repair(RepairArgs),
     /// Measure, beside what the machine could do at best
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -100,6 +104,25 @@ Exit codes:
   0    everything is whole
   1    a file is damaged or missing, and is named; or DIR can't be read
   2    the command line is wrong";
+
+const REPAIR_HELP: &str = "\
+Without --apply nothing is changed: it says what it would do. Mended is what can be made again from the logs (batches,
+indexes, segment headers, frames with one turned bit) and what nobody was told is durable (a torn tail, bytes behind
+a segment's end); damaged checkpoints and temporary files are set aside. What is cut or replaced is first copied to
+DIR/quarantine, under its file's name and the range of its bytes; nothing is deleted. Everything else is named, with
+what is lost by it, and left as it is. The directory must not be in use. Opening it cuts a torn tail by itself;
+whoever wants to keep that repairs first.
+
+Examples:
+  arterial repair arterial-run
+  arterial repair arterial-run --apply
+  arterial repair arterial-run --json
+
+Exit codes:
+  0    everything is whole, or was mended
+  1    something can't be mended, and is named; or it failed
+  2    the command line is wrong
+  3    everything that is damaged can be mended: --apply does it";
 
 const INGEST_HELP: &str = "\
 Submits made-up writes as fast as they become durable, or with --rate at a given rate whatever the answers do. Latency
@@ -268,6 +291,18 @@ pub(crate) struct VerifyArgs {
 pub(crate) struct InspectArgs {
     /// A run's directory
     pub(crate) dir: PathBuf,
+    /// The result as one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RepairArgs {
+    /// A run's directory
+    pub(crate) dir: PathBuf,
+    /// Mend it; without this, only say what would be done
+    #[arg(long)]
+    pub(crate) apply: bool,
     /// The result as one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,

@@ -32,7 +32,10 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<bool, CliError> {
         for (path, fault) in inspection.faults() {
             eprintln!("damaged {}: {fault}", path.display());
         }
-        eprintln!("error: {faults} of the files are damaged or missing");
+        eprintln!(
+            "error: {faults} of the files are damaged or missing; `arterial repair {}` says what can be mended",
+            args.dir.display()
+        );
     }
     Ok(faults == 0)
 }

@@ -9,6 +9,7 @@ mod inspect;
 mod interrupt;
 mod output;
 mod progress;
+mod repair;
 mod run;
 mod soundness;
 mod verify;
@@ -19,7 +20,7 @@ use error::CliError;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
-/// Something was skipped or refused.
+/// Something was skipped or refused, or is left to be done.
 const EXIT_INCOMPLETE: u8 = 3;
 
 fn main() -> ExitCode {
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         }
         Command::Verify(args) => verify::verify(args).map(success_if),
         Command::Inspect(args) => inspect::inspect(args).map(success_if),
+        Command::Repair(args) => repair::repair(args),
         Command::Bench(command) => bench::bench(command).map(|()| ExitCode::SUCCESS),
         Command::ExportProof(args) => export::export(args).map(|()| ExitCode::SUCCESS),
     };

@@ -14,12 +14,11 @@ mod block;
 mod block_store;
 pub mod chain;
 pub mod circuit;
-mod clock;
 pub mod proof;
 mod published;
 
+pub use arterial_storage::{Clock, ManualClock, SystemClock};
 pub use batch_proof::ProvenBatches;
 pub use block::ProvenBlock;
 pub use block_store::{BlockStore, BlockStoreError, ShardState, StoredBlock};
-pub use clock::{Clock, ManualClock, SystemClock};
 pub use published::{Published, PublishedBlock, PublishedError};

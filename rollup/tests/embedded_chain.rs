@@ -267,7 +267,7 @@ fn a_reorganisation_takes_blocks_away_but_no_final_one() {
 }
 
 /// A clock that somebody sets.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Debug)]
 struct WallClock(Arc<AtomicU64>);
 
 impl Clock for WallClock {

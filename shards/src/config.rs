@@ -3,12 +3,14 @@
 use crate::{
     error::ShardError,
     limits::{
-        LANE_WRITES_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, backlog_records_max,
+        CHECKPOINT_LOG_BYTES_DEFAULT, LANE_WRITES_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX,
+        SEGMENT_BYTES_MIN, backlog_records_max,
     },
     shard::{Paths, Setup},
 };
 use arterial_protocol::{Domain, ShardCount, ShardId};
-use std::path::PathBuf;
+use arterial_storage::{Clock, SystemClock};
+use std::{path::PathBuf, sync::Arc};
 
 /// How the write side is set up.
 #[derive(Clone, Debug)]
@@ -23,14 +25,25 @@ pub struct ShardsConfig {
     pub segment_bytes: u64,
     /// Writes that wait in one lane of a shard at most.
     pub lane_writes_max: usize,
+    /// Bytes of log after which a seal leaves a checkpoint: about what a restart has to replay.
+    pub checkpoint_log_bytes: u64,
+    /// Tells when a full disk is tried again.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl ShardsConfig {
-    /// The default sizes.
+    /// The default sizes, and the system's clock.
     #[must_use]
-    pub const fn new(dir: PathBuf, domain: Domain, shards: ShardCount) -> Self {
-        let (segment_bytes, lane_writes_max) = (SEGMENT_BYTES_DEFAULT, LANE_WRITES_DEFAULT);
-        Self { dir, domain, shards, segment_bytes, lane_writes_max }
+    pub fn new(dir: PathBuf, domain: Domain, shards: ShardCount) -> Self {
+        Self {
+            dir,
+            domain,
+            shards,
+            segment_bytes: SEGMENT_BYTES_DEFAULT,
+            lane_writes_max: LANE_WRITES_DEFAULT,
+            checkpoint_log_bytes: CHECKPOINT_LOG_BYTES_DEFAULT,
+            clock: Arc::new(SystemClock),
+        }
     }
 
     pub(crate) fn paths(&self, shard: ShardId) -> Paths {
@@ -43,10 +56,17 @@ impl ShardsConfig {
         }
     }
 
-    pub(crate) const fn setup(&self, id: ShardId, has_threads: bool) -> Setup {
-        let Self { domain, segment_bytes, lane_writes_max, .. } = *self;
-        let backlog_records_max = backlog_records_max(self.shards.get());
-        Setup { domain, id, segment_bytes, lane_writes_max, backlog_records_max, has_threads }
+    pub(crate) fn setup(&self, id: ShardId, has_threads: bool) -> Setup {
+        Setup {
+            domain: self.domain,
+            id,
+            segment_bytes: self.segment_bytes,
+            lane_writes_max: self.lane_writes_max,
+            backlog_records_max: backlog_records_max(self.shards.get()),
+            checkpoint_log_bytes: self.checkpoint_log_bytes,
+            clock: Arc::clone(&self.clock),
+            has_threads,
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), ShardError> {

@@ -247,6 +247,7 @@ mod tests {
     use super::*;
     use crate::log::{StoredTag, record_frame_bytes};
     use arterial_protocol::{Tag, Write};
+    use std::thread;
 
     fn hand_over(inbox: &Inbox, lane: Lane, writes: u64) {
         let tag = StoredTag::Own(Tag::Host);
@@ -307,5 +308,63 @@ mod tests {
             assert_eq!(fill(), Some((Lane::Bulk, GROUP_WRITES_AMID_ALARMS)));
         }
         assert_eq!(fill(), whole);
+    }
+
+    const SUBMITTERS: u64 = 3;
+    const WRITES: u64 = if cfg!(miri) { 6 } else { 2000 };
+
+    fn submit(inbox: &Inbox, lane: Lane, submitter: u64, wait: bool) -> Result<(), Refused> {
+        let device = DeviceId([0; 16]);
+        let write = Write { device, seq: submitter, observed_at_ms: 0, kind: 1, payload: b"x" };
+        let tag = StoredTag::Own(Tag::Host);
+        inbox.hand_over(lane).reserve(1, record_frame_bytes(1, &tag), wait)?.lay(&write, &tag);
+        Ok(())
+    }
+
+    /// Lanes that hold two writes, submitters that wait for room in them, and a writer that waits for work: nobody sleeps
+    /// through what they wait for, and closing ends it when everything was handed on.
+    #[test]
+    fn every_write_that_was_taken_is_handed_on_and_nobody_waits_for_ever() {
+        let inbox = Inbox::new(2, true);
+        let handed_on = thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let mut handed_on = 0;
+                loop {
+                    match inbox.take(Lane::ALL.len()) {
+                        Work::Group(_, group) => {
+                            handed_on += group.offsets.len() as u64;
+                            inbox.give_back(group.settle(crate::ticket::Settled::Abandoned));
+                        }
+                        Work::Control(control) => panic!("nobody asked for {control:?}"),
+                        Work::Done => return handed_on,
+                    }
+                }
+            });
+            let submitters: Vec<_> = (0..SUBMITTERS)
+                .zip(Lane::ALL.into_iter().cycle())
+                .map(|(n, lane)| {
+                    let inbox = &inbox;
+                    scope.spawn(move || (0..WRITES).for_each(|_| submit(inbox, lane, n, true).unwrap()))
+                })
+                .collect();
+            submitters.into_iter().for_each(|submitter| submitter.join().unwrap());
+            inbox.close();
+            writer.join().unwrap()
+        });
+        assert_eq!((handed_on, inbox.writes()), (SUBMITTERS * WRITES, 0));
+        assert_eq!(submit(&inbox, Lane::Routine, 0, true), Err(Refused::Closed));
+    }
+
+    #[test]
+    fn a_full_lane_refuses_who_does_not_wait_and_closing_wakes_who_does() {
+        let inbox = Inbox::new(1, true);
+        submit(&inbox, Lane::Bulk, 0, false).unwrap();
+        assert_eq!(submit(&inbox, Lane::Bulk, 0, false), Err(Refused::Full));
+        submit(&inbox, Lane::Alarm, 0, false).unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| submit(&inbox, Lane::Bulk, 0, true));
+            inbox.close();
+            assert_eq!(waiting.join().unwrap(), Err(Refused::Closed));
+        });
     }
 }

@@ -157,7 +157,7 @@ fn inspect_shard(
     })
 }
 
-fn inspect_keys(storage: &dyn Storage, path: PathBuf, devices: &[Device]) -> FileReport {
+pub(crate) fn inspect_keys(storage: &dyn Storage, path: PathBuf, devices: &[Device]) -> FileReport {
     let read = storage.read(&path).context("cannot read key file", &path).and_then(|bytes| {
         // Behind the devices' entries one can stand whose enrolment a crash prevented.
         let known = usize::try_from(keys::offset_of(devices.len())).ok().and_then(|end| bytes.get(..end));

@@ -23,7 +23,7 @@ use std::{
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, little_endian::U32};
 
-const ENTRY_BYTES: usize = size_of::<WireEntry>();
+pub(crate) const ENTRY_BYTES: usize = size_of::<WireEntry>();
 const PRESENT: u8 = 1;
 const DESTROYED: u8 = 2;
 

@@ -34,8 +34,8 @@ const BACKLOG_RECORDS_ALL: usize = 1 << 20;
 const OVERSHOOT_RECORDS_MAX: usize = 2 * GROUP_WRITES_MAX;
 /// Bytes that groups are padded to on their way to the disk: what the page cache works in.
 pub(crate) const PAGE_BYTES: usize = 4096;
-/// Bytes of log after which a seal leaves a checkpoint.
-pub const CHECKPOINT_LOG_BYTES: u64 = 32 << 20;
+/// Bytes of log after which a seal leaves a checkpoint, by default.
+pub const CHECKPOINT_LOG_BYTES_DEFAULT: u64 = 32 << 20;
 /// Devices that one enrolment call takes.
 pub const ENROLMENTS_MAX: usize = 4096;
 /// Files whose maps, indexes or batches are kept open for reading, each per shard.

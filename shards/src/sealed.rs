@@ -89,12 +89,19 @@ impl SealedBatches {
 
     /// Writes a batch and its index, durably. The batch is not sealed by that: the log has the last word.
     pub(crate) fn write(&self, sealing: &Sealing) -> Result<DataDigest, ShardError> {
-        let number = sealing.batch.number.0;
-        let bytes = sealing.batch.encode();
-        let (batch, index) = (self.path(number, "batch"), self.path(number, "index"));
+        let [(batch, bytes), (index, index_bytes)] = self.files(sealing);
         self.storage.replace(&batch, &bytes).context("cannot write batch", &batch)?;
-        self.storage.replace(&index, &encode_index(sealing)).context("cannot write index", &index)?;
+        self.storage.replace(&index, &index_bytes).context("cannot write index", &index)?;
         Ok(DataDigest::of(&bytes))
+    }
+
+    /// A batch's files, and what is in them.
+    pub(crate) fn files(&self, sealing: &Sealing) -> [(PathBuf, Vec<u8>); 2] {
+        let number = sealing.batch.number.0;
+        [
+            (self.path(number, "batch"), sealing.batch.encode()),
+            (self.path(number, "index"), encode_index(sealing)),
+        ]
     }
 
     /// Writes the files of a sealed batch again where they were lost, or the batch is not the one that was sealed.

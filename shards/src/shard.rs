@@ -18,7 +18,7 @@ use arterial_protocol::{
     Batch, BlockNumber, BundleProof, Credential, DataDigest, DeviceId, Domain, Evidence, Record, ShardId,
     Tag, bundle,
 };
-use arterial_storage::Storage;
+use arterial_storage::{Clock, Storage};
 use parking_lot::RwLock;
 use std::{
     path::PathBuf,
@@ -106,18 +106,22 @@ pub(crate) struct Shared {
     pub(crate) sealed_number: AtomicU64,
     pub(crate) unsealed_records: AtomicUsize,
     pub(crate) has_unsealed: AtomicBool,
+    /// The checkpoint of the newest seal could not be written: the next leaves one, due or not.
+    pub(crate) checkpoint_failed: AtomicBool,
     /// Bytes of a torn tail that were cut when the log was opened.
     pub(crate) cut_bytes: u64,
 }
 
 /// How a shard is set up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) domain: Domain,
     pub(crate) id: ShardId,
     pub(crate) segment_bytes: u64,
     pub(crate) lane_writes_max: usize,
     pub(crate) backlog_records_max: usize,
+    pub(crate) checkpoint_log_bytes: u64,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Whether the shard works by itself, or when it is stepped.
     pub(crate) has_threads: bool,
 }
@@ -141,8 +145,14 @@ pub(crate) fn open(
     })?;
     replay.load_keys(&keys)?;
     let Replay { directory, accounts, .. } = replay;
-    let log =
-        LogWriter::open(Arc::clone(&storage), paths.log.clone(), segments, recovered.end, setup.has_threads)?;
+    let log = LogWriter::open(
+        Arc::clone(&storage),
+        setup.clock,
+        paths.log.clone(),
+        segments,
+        recovered.end,
+        setup.has_threads,
+    )?;
     let reader = LogReader::new(Arc::clone(&storage), paths.log.clone(), segment_bytes, log.durable_end());
     let shared = Arc::new(Shared {
         id,
@@ -156,6 +166,7 @@ pub(crate) fn open(
         sealed_number: AtomicU64::new(accounts.sealed().0),
         unsealed_records: AtomicUsize::new(accounts.unsealed_records()),
         has_unsealed: AtomicBool::new(accounts.has_unsealed()),
+        checkpoint_failed: AtomicBool::new(false),
         cut_bytes: recovered.cut_bytes,
     });
     let writer = Writer {
@@ -165,6 +176,7 @@ pub(crate) fn open(
         keys,
         checks: Vec::new(),
         checkpoint: from,
+        checkpoint_log_bytes: setup.checkpoint_log_bytes,
         backlog_records_max: setup.backlog_records_max,
         poisoned: None,
     };
@@ -214,6 +226,16 @@ impl Shared {
             .map_err(|source| ShardError::Batch { shard, source })?;
         let data = if sealing.batch.is_empty() { None } else { Some(self.sealed.write(&sealing)?) };
         Ok(SealedBatch { batch: Arc::new(sealing.batch), data })
+    }
+
+    /// Leaves the checkpoint that goes with a cut, if one does. The block is sealed, so what fails here is no failure of
+    /// that: the checkpoint before, or none, does as well, only slower.
+    pub(crate) fn write_checkpoint(&self, cut: &Cut) {
+        let Some(checkpoint) = &cut.checkpoint else { return };
+        if let Err(error) = checkpoint.write(&*self.storage, &self.paths.checkpoint, &self.segments) {
+            tracing::warn!(%error, "no checkpoint was left; the next seal tries again");
+            self.checkpoint_failed.store(true, Ordering::Release);
+        }
     }
 
     /// A batch that was sealed, from its file.

@@ -250,9 +250,7 @@ impl Shards {
         let sealed = shard.write_batch(cut)?;
         let asked = self.ask(shard, |answer| Control::Seal(number, sealed.data, answer));
         asked.recv().unwrap_or(Err(ShardError::Closed))?;
-        if let Some(checkpoint) = &cut.checkpoint {
-            checkpoint.write(&*shard.storage, &shard.paths.checkpoint, &shard.segments)?;
-        }
+        shard.write_checkpoint(cut);
         Ok(sealed)
     }
 

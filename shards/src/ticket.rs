@@ -230,4 +230,32 @@ mod tests {
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
         assert!(matches!(Pin::new(&mut ticket).poll(&mut context), Poll::Ready(Ok(_))));
     }
+
+    /// Those who wait, in a thread or as a task, and whoever answers, at the same time.
+    #[test]
+    fn nobody_who_waits_is_forgotten() {
+        struct Unpark(thread::Thread);
+        impl Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        for _ in 0..if cfg!(miri) { 2 } else { 500 } {
+            let (outcome, ticket) = ticket();
+            thread::scope(|scope| {
+                for _ in 0..2 {
+                    let ticket = ticket.clone();
+                    scope.spawn(move || assert!(ticket.wait().is_ok()));
+                }
+                scope.spawn(|| {
+                    let (waker, mut ticket) =
+                        (Waker::from(Arc::new(Unpark(thread::current()))), ticket.clone());
+                    while Pin::new(&mut ticket).poll(&mut Context::from_waker(&waker)).is_pending() {
+                        thread::park();
+                    }
+                });
+                outcome.settle(durable());
+            });
+        }
+    }
 }

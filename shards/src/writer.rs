@@ -12,7 +12,7 @@ use crate::{
     inbox::{Control, Found, Work},
     keys::{DeviceKeys, KeyStore},
     lane::Lane,
-    limits::{CHECKPOINT_LOG_BYTES, GROUP_BYTES_MAX, backlog_records_of},
+    limits::{GROUP_BYTES_MAX, backlog_records_of},
     log::{BundleFrame, Frame, LogPosition, LogWriter, RefusedMember, finish, set_slot},
     sealing::CutAnswer,
     shard::{Ack, Enrolled, Shared},
@@ -36,6 +36,8 @@ pub(crate) struct Writer {
     pub(crate) checks: Vec<Checks>,
     /// Where the log stood at the newest checkpoint.
     pub(crate) checkpoint: LogPosition,
+    /// Bytes of log from one to the next.
+    pub(crate) checkpoint_log_bytes: u64,
     /// Records that may wait for a block.
     pub(crate) backlog_records_max: usize,
     /// Why no more writes are taken, once an append or a sync has failed.
@@ -340,7 +342,8 @@ impl Writer {
         let committed = self.log.append([Frame::Cut { number }]);
         self.committed(committed)?;
         let end = self.log.end();
-        let due = end.0 - self.checkpoint.0 >= CHECKPOINT_LOG_BYTES;
+        let failed = self.shared.checkpoint_failed.swap(false, Ordering::AcqRel);
+        let due = failed || end.0 - self.checkpoint.0 >= self.checkpoint_log_bytes;
         let checkpoint = due.then(|| Checkpoint::of(&self.accounts, number, end));
         if due {
             self.checkpoint = end;

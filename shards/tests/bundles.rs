@@ -143,3 +143,35 @@ fn a_bundle_that_fills_many_groups_is_cut_into_parts() {
     shards.seal(BlockNumber(1)).unwrap();
     assert!(writes.iter().all(|write| is_proven(&shards, write)));
 }
+
+/// A group is torn anywhere by a crash. A member without its bundle's frame has no proof of who wrote it.
+#[test]
+fn a_torn_bundle_leaves_none_of_its_members() {
+    let dir = tempfile::tempdir().unwrap();
+    let shards = with_devices(dir.path(), 1);
+    let segment = dir.path().join("shards/0000/log/0000000000000000.seg");
+    let written = || {
+        let bytes = std::fs::read(&segment).unwrap();
+        let end = bytes.iter().rposition(|&byte| byte != 0).unwrap() + 1;
+        (bytes, end.next_multiple_of(8))
+    };
+    let (_, begun) = written();
+    let payloads: Vec<Vec<u8>> = (0..5).map(payload).collect();
+    let writes: Vec<Write<'_>> = (0..5).map(|n| write(n, 0, &payloads[usize::from(n)])).collect();
+    let tickets = shards.submit_bundle(Lane::Routine, &signed(&gateway(), &writes)).unwrap();
+    assert!(tickets.wait().iter().all(Result::is_ok));
+    drop(shards);
+    let (good, end) = written();
+    for keep in (begun..=end).step_by(8) {
+        let mut bytes = good.clone();
+        bytes[keep..].fill(0);
+        std::fs::write(&segment, bytes).unwrap();
+        let shards = open(&FileStorage, dir.path(), 1);
+        let there = shards.unsealed_records();
+        assert_eq!(there, if keep == end { 5 } else { 0 }, "bytes up to {keep} of {end}");
+        assert_eq!(shards.status()[0].cut_bytes > 0, keep > begun && keep < end, "{keep}");
+    }
+    let shards = open(&FileStorage, dir.path(), 1);
+    shards.seal(BlockNumber(1)).unwrap();
+    assert!(writes.iter().all(|write| is_proven(&shards, write)));
+}

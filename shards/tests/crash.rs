@@ -5,9 +5,9 @@ mod common;
 
 use arterial_protocol::BlockNumber;
 use arterial_shards::{Lane, Located, ShardError, Shards, SubmitError};
-use arterial_storage::{Fault, Faulty, FileStorage, MemoryStorage, Rates, Storage};
+use arterial_storage::{Fault, Faulty, FileStorage, ManualClock, MemoryStorage, Rates, Storage};
 use common::{Device, config, open, payload};
-use std::{fs, io::ErrorKind, path::Path, sync::Arc, time::Duration};
+use std::{fs, io::ErrorKind, path::Path, sync::Arc};
 
 /// Enrols, writes and seals; returns the numbers that were acknowledged as durable.
 fn scenario(shards: &Shards, device: &Device) -> Vec<u64> {
@@ -166,8 +166,11 @@ fn a_sealed_batch_that_cannot_be_read_is_an_error_and_not_an_empty_one() {
 fn a_full_disk_refuses_writes_by_name_and_takes_them_once_there_is_room() {
     let dir = tempfile::tempdir().unwrap();
     let device = Device::new(1);
-    let storage = Faulty::new(FileStorage);
-    let shards = open(&storage, dir.path(), 1);
+    let (storage, clock) = (Faulty::new(FileStorage), ManualClock::default());
+    let disk: Arc<dyn Storage> = Arc::new(storage.clone());
+    let mut config = config(dir.path(), 1);
+    config.clock = Arc::new(clock.clone());
+    let shards = Shards::open(&disk, &config).unwrap();
     shards.enrol(&[device.enrolment()])[0].as_ref().unwrap();
     let payload = vec![1; 60_000];
     storage.set_full(true);
@@ -193,18 +196,15 @@ fn a_full_disk_refuses_writes_by_name_and_takes_them_once_there_is_room() {
     assert!(is_full(&error), "{error}");
     assert!(is_full(&shards.seal(BlockNumber(1)).unwrap_err()));
     storage.set_full(false);
-    // It is tried again after a while; whatever was refused is then taken, in its order.
+    // It is tried again after a second of the clock; whatever was refused is then taken, in its order.
     let (write, tag) = device.write(refused, &payload);
-    let ack = loop {
-        match shards.submit(Lane::Routine, &write, tag).unwrap().wait() {
-            Ok(ack) => break ack,
-            Err(SubmitError::Shard(error)) if is_full(&error) => {
-                std::thread::sleep(Duration::from_millis(50))
-            }
-            Err(other) => panic!("{other}"),
-        }
-    };
-    assert!(!ack.repeated);
+    let again = || shards.submit(Lane::Routine, &write, tag).unwrap().wait();
+    for ms in [0, 999] {
+        clock.advance_ms(ms);
+        assert!(matches!(again(), Err(SubmitError::Shard(error)) if is_full(&error)));
+    }
+    clock.advance_ms(1);
+    assert!(!again().unwrap().repeated);
     let durable: Vec<u64> = (0..=refused).collect();
     let sealed = shards.seal(BlockNumber(1)).unwrap();
     assert_eq!(sealed[0].batch.record_count(), durable.len());
@@ -242,7 +242,8 @@ fn damage_before_the_last_group_is_corruption_and_in_it_a_torn_tail() {
     let last = written.next_multiple_of(8) - frame;
     for at in (0..written).step_by(7) {
         let mut bytes = good.clone();
-        bytes[at] ^= 0x10;
+        // One turned bit would be damage anywhere.
+        bytes[at] ^= 0x11;
         fs::write(segment(dir.path()), &bytes).unwrap();
         match try_open(dir.path()) {
             Err(ShardError::Corrupt { path, offset, .. }) => {

@@ -82,12 +82,12 @@ fn segment(dir: &Path) -> PathBuf {
     dir.join("shards/0000/log/0000000000000000.seg")
 }
 
-/// Changes one byte, counted from the front or, if negative, from the last byte that isn't zero.
+/// Changes two bits of one byte, counted from the front or, if negative, from the last byte that isn't zero.
 fn damage(path: &Path, at: isize) {
     let mut bytes = fs::read(path).unwrap();
     let last = bytes.iter().rposition(|&byte| byte != 0).unwrap();
     let at = if at < 0 { last.checked_add_signed(at).unwrap() } else { usize::try_from(at).unwrap() };
-    bytes[at] ^= 0x10;
+    bytes[at] ^= 0x11;
     fs::write(path, bytes).unwrap();
 }
 

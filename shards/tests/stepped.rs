@@ -4,10 +4,18 @@
 mod common;
 
 use arterial_protocol::{BlockNumber, ShardId, limits::RUN_RECORDS_MAX};
-use arterial_shards::{Lane, Located, Shards, Ticket, limits::CHECKPOINT_LOG_BYTES};
-use arterial_storage::{FileStorage, Storage};
+use arterial_shards::{Lane, Located, Shards, Ticket, limits::SEGMENT_BYTES_MIN};
+use arterial_storage::{Fault, Faulty, FileStorage, Storage};
 use common::{Device, config, open, payload};
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, io::ErrorKind, path::Path, sync::Arc};
+
+/// Every seal leaves a checkpoint.
+fn checkpointing(storage: &(impl Storage + Clone + 'static), dir: &Path) -> Shards {
+    let storage: Arc<dyn Storage> = Arc::new(storage.clone());
+    let mut config = config(dir, 1);
+    config.checkpoint_log_bytes = 1;
+    Shards::open(&storage, &config).unwrap()
+}
 
 fn stepped(dir: &Path) -> Shards {
     let storage: Arc<dyn Storage> = Arc::new(FileStorage);
@@ -78,10 +86,10 @@ fn alarms_overtake_a_group_whose_signatures_are_checked_and_a_flood_of_them_does
 fn a_restart_begins_at_the_checkpoint_and_knows_the_same_as_one_from_the_first_byte() {
     let dir = tempfile::tempdir().unwrap();
     let (busy, quiet) = (Device::new(1), Device::new(2));
-    let shards = open(&FileStorage, dir.path(), 1);
+    let shards = checkpointing(&FileStorage, dir.path());
     shards.enrol(&[busy.enrolment(), quiet.enrolment()]);
     let large = vec![0xcd; 60_000];
-    let signed: Vec<_> = (0..CHECKPOINT_LOG_BYTES / 60_000).map(|seq| quiet.write(seq, &large)).collect();
+    let signed: Vec<_> = (0..SEGMENT_BYTES_MIN / 60_000).map(|seq| quiet.write(seq, &large)).collect();
     assert!(shards.submit_many(Lane::Routine, &signed).wait().iter().all(Result::is_ok));
     // More than one block takes of one device: the rest is over the cap when the checkpoint is taken.
     let over = RUN_RECORDS_MAX as u64 + 300;
@@ -133,4 +141,32 @@ fn a_restart_begins_at_the_checkpoint_and_knows_the_same_as_one_from_the_first_b
     let shards = open(&FileStorage, dir.path(), 1);
     look(&shards);
     assert_eq!(shards.seal(BlockNumber(2)).unwrap()[0].batch.record_count(), 305);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_no_failure_of_its_seal_and_the_next_leaves_one() {
+    let device = Device::new(1);
+    let checkpoint = |dir: &Path| dir.join("shards/0000/checkpoint");
+    // How many operations a seal takes, of which the last writes the checkpoint.
+    let begin = |dir: &Path| {
+        let storage = Faulty::new(FileStorage);
+        let shards = checkpointing(&storage, dir);
+        shards.enrol(&[device.enrolment()])[0].as_ref().unwrap();
+        (storage, shards)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (storage, shards) = begin(dir.path());
+    let before = storage.operations();
+    shards.seal(BlockNumber(1)).unwrap();
+    let last = storage.operations() - before - 1;
+    assert!(checkpoint(dir.path()).exists());
+
+    let dir = tempfile::tempdir().unwrap();
+    let (storage, shards) = begin(dir.path());
+    storage.fail_at(storage.operations() + last, Fault::Once(ErrorKind::StorageFull));
+    let sealed = shards.seal(BlockNumber(1)).unwrap();
+    assert_eq!((sealed[0].batch.account_count(), storage.faults()), (1, 1));
+    assert!(!checkpoint(dir.path()).exists());
+    shards.seal(BlockNumber(2)).unwrap();
+    assert!(checkpoint(dir.path()).exists());
 }

@@ -1,6 +1,6 @@
 //! Files of the operating system.
 
-use crate::{Blob, Lock, Map, Storage};
+use crate::{Blob, Lock, Map, Storage, temporary_for};
 use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -129,7 +129,7 @@ impl Storage for FileStorage {
     }
 
     fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let temporary = path.with_extension("tmp");
+        let temporary = temporary_for(path);
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(OWNER_ONLY).open(&temporary)?;
         let mut written = Ok(());
@@ -142,6 +142,13 @@ impl Storage for FileStorage {
             return Err(error);
         }
         sync_dir(parent(path))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)?;
+        // The new name first: a crash between the two may leave both, never none.
+        sync_dir(parent(to))?;
+        sync_dir(parent(from))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

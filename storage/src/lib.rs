@@ -1,11 +1,13 @@
-//! The disk as Arterial sees it.
+//! The disk as Arterial sees it, and the clock: what both of its sides have from the machine.
 //!
 //! Everything that Arterial keeps reaches the disk through [`Storage`]: [`FileStorage`] is the file system,
-//! [`MemoryStorage`] is memory, and [`Faulty`] is either of them with faults and losses of power, for tests.
+//! [`MemoryStorage`] is memory, and [`Faulty`] is either of them with faults and losses of power, for tests. [`Clock`]
+//! tells the time.
 
 #![warn(missing_docs)]
 
 mod cache;
+mod clock;
 mod faulty;
 mod file;
 mod lock;
@@ -13,6 +15,7 @@ mod map;
 mod memory;
 
 pub use cache::Cache;
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use faulty::{Fault, Faulty, Rates};
 pub use file::FileStorage;
 pub use lock::Lock;
@@ -24,6 +27,19 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
 };
+
+/// What [`Storage::replace`] writes before it takes the place of the old content. A crash can leave it, and nobody reads it.
+const TEMPORARY: &str = "tmp";
+
+fn temporary_for(path: &Path) -> PathBuf {
+    path.with_extension(TEMPORARY)
+}
+
+/// Whether a file is what a crash left of a [`Storage::replace`].
+#[must_use]
+pub fn is_temporary(path: &Path) -> bool {
+    path.extension() == Some(TEMPORARY.as_ref())
+}
 
 /// A place to keep files in.
 pub trait Storage: Send + Sync + fmt::Debug {
@@ -62,6 +78,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// # Errors
     /// The operating system's; the old content then stands.
     fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()>;
+
+    /// Gives a file another name, durably; one that had it is gone. After a crash the file has the old name or the new.
+    ///
+    /// # Errors
+    /// The operating system's; the file then has its old name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Reads a whole file, also one that is written meanwhile.
     ///

@@ -102,6 +102,14 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut tree = self.0.lock();
+        tree.check_parent(to)?;
+        let content = tree.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        tree.files.insert(to.to_owned(), content);
+        Ok(())
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let content = self.0.lock().file(path)?;
         let bytes = Arc::clone(&content.lock());

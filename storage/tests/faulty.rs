@@ -1,7 +1,7 @@
 //! What the faulty storage does to those who use it.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-use arterial_storage::{Blob, Fault, Faulty, MemoryStorage, Rates, Storage};
+use arterial_storage::{Blob, Fault, Faulty, MemoryStorage, Rates, Storage, is_temporary};
 use std::{collections::BTreeSet, io::ErrorKind, path::Path};
 
 const FILE: &str = "/file";
@@ -54,6 +54,22 @@ fn a_replacement_is_old_or_new() {
         disk.replace(Path::new(FILE), b"longer").unwrap_err();
     });
     assert_eq!(fates, BTreeSet::from([b"longer".to_vec(), b"old".to_vec()]));
+}
+
+#[test]
+fn a_torn_replacement_can_leave_what_it_had_written_elsewhere() {
+    let left = |seed| {
+        let disk = disk(seed);
+        disk.fail_at(disk.operations(), Fault::Kill(0));
+        disk.replace(Path::new(FILE), b"longer").unwrap_err();
+        let next = disk.kill();
+        assert_eq!(content(&next), b"old");
+        let files = next.list(Path::new("/")).unwrap();
+        let temporary = files.iter().find(|path| is_temporary(path))?;
+        Some(b"longer".starts_with(&next.read(temporary).unwrap()))
+    };
+    let fates: BTreeSet<Option<bool>> = (0..64).map(left).collect();
+    assert_eq!(fates, BTreeSet::from([None, Some(true)]));
 }
 
 #[test]

@@ -137,3 +137,18 @@ fn a_lock_is_held_by_one_at_a_time() {
         assert!(storage.exists(&path).unwrap());
     });
 }
+
+#[test]
+fn a_renamed_file_has_its_new_name_only_and_takes_the_place_of_another() {
+    on_each(|storage, dir| {
+        let (from, to) = (dir.join("from"), dir.join("aside/to"));
+        assert_eq!(kind(storage.rename(&from, &to)), Some(ErrorKind::NotFound));
+        storage.open(&from).unwrap().write_at(b"moved", 0).unwrap();
+        assert_eq!(kind(storage.rename(&from, &to)), Some(ErrorKind::NotFound));
+        assert!(storage.exists(&from).unwrap());
+        storage.create_dir(to.parent().unwrap()).unwrap();
+        storage.replace(&to, b"in its place").unwrap();
+        storage.rename(&from, &to).unwrap();
+        assert_eq!((storage.exists(&from).unwrap(), storage.read(&to).unwrap()), (false, b"moved".to_vec()));
+    });
+}

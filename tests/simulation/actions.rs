@@ -1,11 +1,10 @@
-//! What can happen in a simulation.
+//! What can happen in a simulation, but for what is submitted.
 
 use crate::{
-    device::write,
-    model::{Attempt, Truth},
-    simulation::{SLOT_MS, STRANGER, Simulation, Waiting},
+    model::Truth,
+    simulation::{SLOT_MS, STRANGER, Simulation},
 };
-use arterial::{EngineError, EnrolError, Lane, ShardError, Tag, Write, protocol::ShardId, storage::Fault};
+use arterial::{EngineError, EnrolError, ShardError, protocol::ShardId, storage::Fault};
 use rand::RngExt as _;
 use std::io::ErrorKind;
 
@@ -14,8 +13,9 @@ impl Simulation {
     pub(crate) fn act(&mut self) {
         self.step += 1;
         match self.pick(100) {
-            0..28 => self.submit_one(),
-            28..36 => self.submit_many(),
+            0..25 => self.submit_one(),
+            25..31 => self.submit_many(),
+            31..36 => self.submit_bundle(),
             36..40 => self.enrol(),
             40..62 => self.step_shard(),
             62..71 => self.step_blocks(),
@@ -31,6 +31,8 @@ impl Simulation {
             _ => self.restart_somehow(),
         }
         if self.disk.is_crashed() {
+            // What it struck is told first: the rest was never tried.
+            self.judge_answered();
             self.log("power was lost");
             self.restart_somehow();
         }
@@ -38,77 +40,21 @@ impl Simulation {
         self.check_state();
     }
 
-    fn attempt(&mut self) -> Attempt {
-        let device = self.pick(self.devices.len());
-        let next = self.known[device].next_seq();
-        let mut payload = format!("{{\"n\":{}}}", self.random.random::<u32>()).into_bytes();
-        payload.resize(payload.len() + self.pick(200), b' ');
-        let fresh = next + if self.pick(8) == 0 { self.pick(4) as u64 } else { 0 };
-        let old = |seq: u64| seq.saturating_sub(1);
-        let (seq, authentic) = match self.pick(20) {
-            // The same again, or the same number with something else.
-            0 | 1 => (old(fresh), true),
-            2 => (if next > 0 { self.random.random_range(0..next) } else { 0 }, true),
-            3 => (fresh, false),
-            _ => (fresh, true),
-        };
-        if self.pick(2) == 0
-            && let Some(entry) = self.known[device].records.get(&seq)
-        {
-            payload.clone_from(&entry.payload);
-        }
-        Attempt { device, seq, payload, authentic }
-    }
-
-    fn signed<'a>(&self, attempt: &'a Attempt) -> (Write<'a>, Tag) {
-        let device = &self.devices[attempt.device];
-        let write = write(device.id, attempt.seq, &attempt.payload);
-        let signed = if attempt.authentic { write } else { Write { kind: 2, ..write } };
-        (write, device.sign(&signed))
-    }
-
-    pub(crate) fn submit(&mut self, attempts: Vec<Attempt>) {
-        let numbers: Vec<_> = attempts.iter().map(|attempt| (attempt.device, attempt.seq)).collect();
-        self.log(&format!("submit {numbers:?}"));
-        let engine = self.engine();
-        let waiting = if let [attempt] = &attempts[..] {
-            let (write, tag) = self.signed(attempt);
-            match engine.submit(Lane::Routine, &write, tag) {
-                Ok(ticket) => Waiting::One(ticket),
-                Err(error) => self.broken(&format!("a write is not even taken: {error}")),
-            }
-        } else {
-            let signed: Vec<_> = attempts.iter().map(|attempt| self.signed(attempt)).collect();
-            Waiting::Many(engine.submit_many(Lane::Routine, &signed))
-        };
-        self.waiting.push((attempts, waiting));
-    }
-
-    fn submit_one(&mut self) {
-        let attempt = self.attempt();
-        self.submit(vec![attempt]);
-    }
-
-    /// Several at once, of one device in order.
-    fn submit_many(&mut self) {
-        let mut attempts: Vec<Attempt> = (0..2 + self.pick(12)).map(|_| self.attempt()).collect();
-        for at in 1..attempts.len() {
-            if self.pick(2) == 0 {
-                let (device, seq) = (attempts[at - 1].device, attempts[at - 1].seq + 1);
-                attempts[at] = Attempt { device, seq, payload: vec![b'm'; self.pick(90)], authentic: true };
-            }
-        }
-        self.submit(attempts);
-        // Their ticket is answered when the last shard has answered: until then nothing else may happen, or the model
-        // would learn of things in another order than they happened in.
-        self.step_all_shards();
-    }
-
     pub(crate) fn step_all_shards(&mut self) {
         for shard in 0..self.shards.get() as usize {
             while self.step_this_shard(shard) {}
         }
         self.judge_answered();
+    }
+
+    /// Works off what waits in each lane, and takes in the answers one group after the other: among lanes, writes are not
+    /// answered in the order in which they were submitted.
+    pub(crate) fn drain(&mut self) {
+        for shard in 0..self.shards.get() as usize {
+            while self.step_this_shard(shard) {
+                self.judge_answered();
+            }
+        }
     }
 
     fn enrol(&mut self) {

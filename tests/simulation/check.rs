@@ -27,6 +27,9 @@ impl Simulation {
         if found != write(self.devices[device].id, seq, &entry.payload) || !STAGES.contains(&receipt.stage) {
             self.broken(&format!("the receipt of device {device}, seq {seq} is of another write"));
         }
+        if !self.devices[device].fits(&receipt.evidence) {
+            self.broken(&format!("the receipt of device {device}, seq {seq} shows {:?}", receipt.evidence));
+        }
     }
 
     /// Files of blocks and their batches, as they are when the block is stored and for ever.
@@ -232,7 +235,8 @@ impl Simulation {
     }
 
     /// A receipt verifies against the chain; the record's place in its device's history.
-    fn verify(&self, device: usize, seq: u64, receipt: &Receipt) -> u32 {
+    fn verify(&mut self, device: usize, seq: u64, receipt: &Receipt) -> u32 {
+        self.authorships.insert(std::mem::discriminant(&receipt.evidence));
         match receipt.verify(&self.root(receipt.number)) {
             Ok(verified) => verified.position,
             Err(error) => {

@@ -12,6 +12,7 @@ mod device;
 mod model;
 mod scripts;
 mod simulation;
+mod submit;
 
 use simulation::Simulation;
 use std::{

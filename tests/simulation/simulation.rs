@@ -6,9 +6,9 @@ use crate::{
     model::{Attempt, Known},
 };
 use arterial::{
-    Ack, BaseChain, Contract, Engine, EngineBuilder, EngineError, ShardError, Stage, SteppedEngine,
+    Ack, BaseChain, Contract, Engine, EngineBuilder, EngineError, Lane, ShardError, Stage, SteppedEngine,
     SubmitError, Ticket, Tickets,
-    protocol::ShardCount,
+    protocol::{Evidence, ShardCount},
     rollup::{
         ManualClock,
         batch_proof::testing::SimulatedBatchProver,
@@ -23,7 +23,8 @@ use arterial::{
 use parking_lot::Mutex;
 use rand::{RngExt as _, SeedableRng as _, rngs::Xoshiro256PlusPlus};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
+    mem::Discriminant,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -31,17 +32,24 @@ use std::{
 
 pub(crate) const DIR: &str = "/deployment";
 pub(crate) const SLOT_MS: u64 = 1000;
-const DEVICES: u8 = 7;
+const DEVICES: u8 = 9;
 /// The last device never is enrolled.
 pub(crate) const STRANGER: usize = DEVICES as usize - 1;
 
+/// What was submitted and is not answered.
+pub(crate) struct Waiting {
+    pub(crate) lane: Lane,
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) answers: Answers,
+}
+
 /// What answers are waited for.
-pub(crate) enum Waiting {
+pub(crate) enum Answers {
     One(Ticket),
     Many(Tickets),
 }
 
-impl Waiting {
+impl Answers {
     fn is_answered(&self) -> bool {
         match self {
             Self::One(ticket) => ticket.is_answered(),
@@ -63,6 +71,8 @@ struct Temper {
     rates: Rates,
     chain_trouble: u32,
     finality_slots: u64,
+    /// How far apart checkpoints are.
+    checkpoint_log_bytes: u64,
     /// Whether the base chain lives on this machine's disk, and falls with it.
     own_chain: bool,
 }
@@ -84,13 +94,15 @@ pub(crate) struct Simulation {
     node: Option<SteppedEngine>,
     pub(crate) devices: Vec<Device>,
     pub(crate) known: Vec<Known>,
-    pub(crate) waiting: Vec<(Vec<Attempt>, Waiting)>,
+    pub(crate) waiting: Vec<Waiting>,
     /// Shards that said so since the node was opened.
     poisoned: Vec<bool>,
     /// The newest block that each had sealed when last looked at.
     sealed_before: Vec<u64>,
     /// Receipts that were handed out.
     pub(crate) receipts: Vec<(usize, u64, Vec<u8>)>,
+    /// What the receipts that were verified at the end show of their devices' authorship.
+    pub(crate) authorships: HashSet<Discriminant<Evidence>>,
     /// Files of stored blocks, which never change.
     pub(crate) settled_files: BTreeMap<PathBuf, Vec<u8>>,
     /// The newest block that the node has said to be proven; and final, since it was opened.
@@ -126,14 +138,18 @@ impl Simulation {
         };
         let chain_trouble = rate(40);
         let finality_slots = random.random_range(1..5);
-        let temper = Temper { rates, chain_trouble, finality_slots, own_chain: random.random_bool(0.5) };
+        let checkpoint_log_bytes = [1, 4 << 10, 32 << 10, u64::MAX][random.random_range(0..4)];
+        let own_chain = random.random_bool(0.5);
+        let temper = Temper { rates, chain_trouble, finality_slots, checkpoint_log_bytes, own_chain };
         let shards = ShardCount::new(1 << random.random_range(0..3)).expect("a power of two");
         Self::with(seed, random, temper, shards)
     }
 
     /// A quiet world, for scripts.
-    pub(crate) fn quiet(seed: u64) -> Self {
-        let temper = Temper { rates: Rates::default(), chain_trouble: 0, finality_slots: 2, own_chain: true };
+    pub(crate) fn quiet(seed: u64, checkpoint_log_bytes: u64) -> Self {
+        let rates = Rates::default();
+        let temper =
+            Temper { rates, chain_trouble: 0, finality_slots: 2, checkpoint_log_bytes, own_chain: true };
         let shards = ShardCount::new(2).expect("a power of two");
         Self::with(seed, Xoshiro256PlusPlus::seed_from_u64(seed), temper, shards)
     }
@@ -164,6 +180,7 @@ impl Simulation {
             poisoned: vec![false; shards.get() as usize],
             sealed_before: vec![0; shards.get() as usize],
             receipts: Vec::new(),
+            authorships: HashSet::new(),
             settled_files: BTreeMap::new(),
             proven: 0,
             finalized: 0,
@@ -228,6 +245,7 @@ impl Simulation {
         Engine::builder(DIR)
             .shards(self.shards.get())
             .segment_bytes(arterial::shards::limits::SEGMENT_BYTES_MIN)
+            .checkpoint_log_bytes(self.temper.checkpoint_log_bytes)
             .block_records(25)
             .block_interval(Duration::from_secs(15))
             .salt([7; 32])
@@ -273,18 +291,21 @@ impl Simulation {
 
     /// Takes in every answer that is there.
     pub(crate) fn judge_answered(&mut self) {
-        let (answered, waiting): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|(_, waiting)| waiting.is_answered());
+        let (mut answered, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.answers.is_answered());
         self.waiting = waiting;
+        // Alarms can overtake a group within one step.
+        answered.sort_by_key(|waiting| waiting.lane);
         // Whoever is answered in one step may have been in one group: its failure leaves all of them in doubt.
         let before = self.poisoned.clone();
-        for (attempts, waiting) in answered {
-            self.judge(attempts, waiting, &before);
+        for waiting in answered {
+            self.judge(waiting, &before);
         }
     }
 
-    fn judge(&mut self, attempts: Vec<Attempt>, waiting: Waiting, poisoned: &[bool]) {
-        for (attempt, answer) in attempts.into_iter().zip(waiting.wait()) {
+    fn judge(&mut self, waiting: Waiting, poisoned: &[bool]) {
+        let Waiting { attempts, answers, .. } = waiting;
+        for (attempt, answer) in attempts.into_iter().zip(answers.wait()) {
             let shard = self.devices[attempt.device].shard(self.shards);
             let (device, seq) = (attempt.device, attempt.seq);
             self.log(&format!("answer to {device} {seq}: {}", outcome_name(&answer)));
@@ -362,6 +383,10 @@ impl Simulation {
         } else {
             self.log("close");
             self.disk.set_rates(Rates::default());
+            // Of several lanes nobody would know the order.
+            if self.waiting.iter().any(|waiting| waiting.lane != self.waiting[0].lane) {
+                self.drain();
+            }
             self.shut();
             self.disk = before.kill();
         }

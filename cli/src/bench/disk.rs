@@ -60,6 +60,10 @@ impl Storage for CountedStorage {
         FileStorage.replace(path, content)
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        FileStorage.rename(from, to)
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         FileStorage.read(path)
     }

@@ -5,5 +5,6 @@ mod bench;
 mod common;
 mod inspect;
 mod kill;
+mod repair;
 mod run;
 mod verify;

@@ -17,9 +17,10 @@
 use super::{
     LogPosition,
     bundle::BundleFrame,
-    record::{self, StoredRecord},
+    record::{self, StoredRecord, StoredTag},
+    segment::{to_usize, written_bytes},
 };
-use arterial_protocol::{BlockNumber, Credential, DataDigest, DeviceId};
+use arterial_protocol::{BlockNumber, Credential, DataDigest, DeviceId, limits::RECORD_ALIGN_BYTES};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, little_endian::U32};
 
 const ENROLMENT: u8 = 1;
@@ -29,7 +30,9 @@ const SEAL: u8 = 4;
 const BUNDLE: u8 = 5;
 
 pub(crate) const HEAD_BYTES: usize = size_of::<WireHead>();
-pub(super) const ALIGN_BYTES: usize = 8;
+pub(crate) const ALIGN_BYTES: usize = 8;
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
 /// Bytes of a cut's frame.
 pub(crate) const CUT_FRAME_BYTES: u64 = HEAD_BYTES as u64 + 8;
 /// The largest body of any kind.
@@ -69,7 +72,7 @@ pub(crate) enum Frame<'a> {
 
 /// Why bytes are no frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum FrameError {
+pub(crate) enum FrameError {
     /// Zeros: nothing was written here.
     Unwritten,
     /// The length is none.
@@ -81,12 +84,12 @@ pub(super) enum FrameError {
 }
 
 /// A valid frame and what follows from its head.
-pub(super) struct Decoded<'a> {
-    pub(super) frame: Frame<'a>,
+pub(crate) struct Decoded<'a> {
+    pub(crate) frame: Frame<'a>,
     /// Bytes to the next frame.
-    pub(super) stride: usize,
+    pub(crate) stride: usize,
     /// Whether it is the first of its group.
-    pub(super) first: bool,
+    pub(crate) first: bool,
 }
 
 /// The head of a frame that is not finished.
@@ -99,6 +102,11 @@ pub(super) fn head(body_bytes: usize, kind: u8, tag: u8, slot: u32) -> WireHead 
 }
 
 impl Frame<'_> {
+    /// Whether it is a record that came in a bundle, whose frame stands behind it.
+    pub(crate) const fn is_member(&self) -> bool {
+        matches!(self, Self::Record { record: StoredRecord { tag: StoredTag::Bundled { .. }, .. }, .. })
+    }
+
     /// Appends a frame that is no record, ready to be [finished](finish).
     pub(crate) fn append(&self, out: &mut Vec<u8>) {
         let at = out.len();
@@ -145,7 +153,7 @@ fn crc(position: LogPosition, head: &WireHead, body: &[u8]) -> u32 {
 }
 
 /// The frame at the start of `bytes`, which stand at `position`.
-pub(super) fn decode(bytes: &[u8], position: LogPosition) -> Result<Decoded<'_>, FrameError> {
+pub(crate) fn decode(bytes: &[u8], position: LogPosition) -> Result<Decoded<'_>, FrameError> {
     let (head, rest) = WireHead::ref_from_prefix(bytes).map_err(|_| FrameError::Unwritten)?;
     let body_bytes = head.body_bytes.get() as usize;
     if body_bytes == 0 {
@@ -160,6 +168,65 @@ pub(super) fn decode(bytes: &[u8], position: LogPosition) -> Result<Decoded<'_>,
     }
     let frame = decode_body(head, body).map_err(FrameError::Content)?;
     Ok(Decoded { frame, stride: HEAD_BYTES + body_bytes, first: head.first == 1 })
+}
+
+/// What the frame at the start of `bytes` would say if its checksum fitted: for telling what was lost, not for believing.
+pub(crate) fn glimpse(bytes: &[u8]) -> Option<Frame<'_>> {
+    let (head, rest) = WireHead::ref_from_prefix(bytes).ok()?;
+    decode_body(head, rest.get(..head.body_bytes.get() as usize)?).ok()
+}
+
+/// Whether the frame at the start of `bytes`, which stand at `position`, lacks a part that was never written: what a crash
+/// leaves, and a disk that forgets single bytes does not. Where it can't be told from a record's padding, it is not.
+pub(crate) fn lacks_a_part(bytes: &[u8], position: LogPosition) -> bool {
+    let Ok((head, _)) = WireHead::ref_from_prefix(bytes) else { return true };
+    let length = match head.body_bytes.get() as usize {
+        0 => return true,
+        body_bytes if body_bytes > BODY_BYTES_MAX => HEAD_BYTES,
+        body_bytes => HEAD_BYTES + body_bytes,
+    };
+    let frame = &bytes[..length.min(bytes.len())];
+    let is_unwritten = |part: &[u8]| part.len() >= RECORD_ALIGN_BYTES && written_bytes(part) == 0;
+    // Disks write sectors, in any order, and a killed process the beginning of what it wrote.
+    let sector_left = SECTOR_BYTES - to_usize(position.0 % SECTOR_BYTES as u64);
+    let (first, sectors) = frame.split_at(sector_left.min(frame.len()));
+    let end = to_usize(written_bytes(frame));
+    let is_cut_short = written_bytes(bytes) == end as u64 && is_unwritten(&frame[end..]);
+    is_cut_short || is_unwritten(first) || sectors.chunks(SECTOR_BYTES).any(is_unwritten)
+}
+
+/// The one bit at the start of `bytes` whose turning makes a valid frame of them; its number.
+///
+/// CRC-32C tells apart all messages of this length that differ in up to three bits. So if one bit has turned there is no other
+/// that could mend the frame, and if three or more have, one of a few hundred thousand frames would seem to be mended. A bit
+/// behind the last one that is set is no turned one: what is missing there was not written.
+pub(crate) fn mend(bytes: &[u8], position: LogPosition) -> Option<usize> {
+    let written = to_usize(written_bytes(bytes));
+    let mut bytes = bytes[..bytes.len().min(FRAME_BYTES_MAX)].to_vec();
+    let (head, rest) = WireHead::ref_from_prefix(&bytes).ok()?;
+    let in_body = rest.get(..head.body_bytes.get() as usize).and_then(|body| {
+        let bit = turned_bit(body, crc(position, head, body) ^ head.crc.get())?;
+        Some(8 * HEAD_BYTES + bit)
+    });
+    (0..8 * HEAD_BYTES).chain(in_body).filter(|bit| bit / 8 < written).find(|bit| {
+        let (at, mask) = (bit / 8, 1 << (bit % 8));
+        bytes[at] ^= mask;
+        let is_frame = decode(&bytes, position).is_ok();
+        bytes[at] ^= mask;
+        is_frame
+    })
+}
+
+/// The bit of a body whose turning changes its checksum like this. How a bit does is a matter of how many bytes follow it.
+fn turned_bit(body: &[u8], change: u32) -> Option<usize> {
+    let with_a_zero = |change| crc32c::crc32c_append(change, &[0]) ^ crc32c::crc32c(&[0]);
+    let mut changes: [u32; 8] =
+        core::array::from_fn(|bit| crc32c::crc32c(&[1 << bit]) ^ crc32c::crc32c(&[0]));
+    (0..body.len()).rev().find_map(|at| {
+        let bit = changes.iter().position(|of_bit| *of_bit == change);
+        changes = changes.map(with_a_zero);
+        bit.map(|bit| 8 * at + bit)
+    })
 }
 
 fn decode_body<'a>(head: &WireHead, body: &'a [u8]) -> Result<Frame<'a>, &'static str> {

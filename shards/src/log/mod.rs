@@ -18,12 +18,18 @@ mod segment;
 mod writer;
 
 pub(crate) use bundle::{BundleFrame, RefusedMember, frame_bytes as bundle_frame_bytes};
-pub(crate) use frame::{CUT_FRAME_BYTES, Frame, HEAD_BYTES as FRAME_HEAD_BYTES, finish};
+pub(crate) use frame::{
+    ALIGN_BYTES as FRAME_ALIGN_BYTES, CUT_FRAME_BYTES, Frame, HEAD_BYTES as FRAME_HEAD_BYTES,
+    decode as decode_frame, finish, glimpse, lacks_a_part, mend,
+};
 pub(crate) use reader::LogReader;
 pub(crate) use record::{
     Laid, StoredRecord, StoredTag, TagKind, lay_record, layout, record_frame_bytes, set_slot,
 };
-pub(crate) use segment::{Damage, Ending, Place, SegmentId, base_of, list_begun, missing_before, recover};
+pub(crate) use segment::{
+    Damage, Ending, HEADER_BYTES, Place, SegmentId, base_of, list_begun, missing_before, path_of,
+    previous_end, recover, to_usize, written_bytes,
+};
 pub(crate) use writer::LogWriter;
 
 use std::fmt;

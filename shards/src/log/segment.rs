@@ -25,7 +25,7 @@ use zerocopy::{
 
 const MAGIC: [u8; 8] = *b"ARTSEG\r\n";
 const VERSION: u16 = 2;
-pub(super) const HEADER_BYTES: u64 = size_of::<WireHeader>() as u64;
+pub(crate) const HEADER_BYTES: u64 = size_of::<WireHeader>() as u64;
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -90,13 +90,20 @@ pub(crate) struct Damage {
     pub(crate) what: String,
 }
 
-pub(super) fn path_of(dir: &Path, base: u64) -> PathBuf {
+pub(crate) fn path_of(dir: &Path, base: u64) -> PathBuf {
     dir.join(format!("{base:016x}.seg"))
 }
 
 /// The position that a segment's name says.
 pub(crate) fn base_of(path: &Path) -> Option<u64> {
     u64::from_str_radix(path.file_stem()?.to_str()?, 16).ok()
+}
+
+/// Where the log ends in the segment before, as the header that `bytes` begin with has it; `None` if that is damaged.
+pub(crate) fn previous_end(bytes: &[u8]) -> Option<u64> {
+    let (header, _) = WireHeader::read_from_prefix(bytes).ok()?;
+    let is_whole = header.magic == MAGIC && header.crc == crc32c::crc32c(&header.as_bytes()[..76]);
+    is_whole.then_some(header.previous_end.get())
 }
 
 pub(crate) fn missing_before(dir: &Path, base: u64) -> String {
@@ -145,8 +152,13 @@ impl SegmentId {
             .context("cannot begin segment", &path_of(dir, base))
     }
 
+    /// The bytes that a segment's header has.
+    pub(crate) fn header_bytes(&self, base: u64, previous_end: u64) -> Vec<u8> {
+        self.header(base, previous_end).as_bytes().to_vec()
+    }
+
     /// Checks a segment's header, field by field, so that the error can say which is off.
-    fn check(&self, bytes: &[u8], file_bytes: u64, place: &Place) -> Result<(), Damage> {
+    pub(crate) fn check(&self, bytes: &[u8], file_bytes: u64, place: &Place) -> Result<(), Damage> {
         let damage = |offset, what: String| Err(Damage { offset, what });
         let Ok((header, _)) = WireHeader::read_from_prefix(bytes) else {
             return damage(0, "the file is shorter than a segment's header".into());
@@ -198,7 +210,8 @@ impl SegmentId {
     /// Shows every frame of a segment from an offset on to `visit`, and finds out where and how the segment ends;
     /// changes nothing.
     ///
-    /// A frame that is not valid is a torn tail when nothing after it was synced on top of it, else it is damage.
+    /// A frame that is not valid is a torn tail when nothing after it was synced on top of it and it is more than one bit
+    /// away from a valid one, else it is damage.
     pub(crate) fn examine(
         &self,
         bytes: &[u8],
@@ -212,18 +225,24 @@ impl SegmentId {
             let ending = if begun { Ending::Damaged(damage) } else { Ending::Unbegun };
             return Ok((LogPosition(base), ending));
         }
-        let (offset, stop) = scan(bytes, base, from.max(HEADER_BYTES), visit)?;
+        let Scanned { end, stop } = scan(bytes, base, from.max(HEADER_BYTES), visit)?;
         let ending = match stop {
             None => Ending::Clean,
-            Some(what)
+            Some(Damage { offset, what })
                 if !place.last || has_marked_frame(bytes, base, offset + frame::ALIGN_BYTES as u64) =>
             {
                 let what = format!("{what} although later frames were made durable");
                 Ending::Damaged(Damage { offset, what })
             }
-            Some(_) => Ending::Torn { bytes: written_bytes(tail(&bytes[to_usize(offset)..])) },
+            Some(Damage { offset, what })
+                if frame::mend(&bytes[to_usize(offset)..], LogPosition(base + offset)).is_some() =>
+            {
+                let what = format!("{what}: one bit of it has turned, which a repair turns back");
+                Ending::Damaged(Damage { offset, what })
+            }
+            Some(_) => Ending::Torn { bytes: written_bytes(tail(&bytes[to_usize(end)..])) },
         };
-        Ok((LogPosition(base + offset), ending))
+        Ok((LogPosition(base + end), ending))
     }
 }
 
@@ -306,28 +325,55 @@ pub(crate) fn recover(
     Ok(Recovered { end: LogPosition(end), cut_bytes })
 }
 
-/// Visits frames until the first that is none; says where that is, and what is wrong if it isn't just zeros.
+/// How far a segment can be read.
+struct Scanned {
+    /// Where what was visited ends.
+    end: u64,
+    /// What is wrong behind it, if it isn't just zeros.
+    stop: Option<Damage>,
+}
+
+/// Visits frames until the first that is none.
+///
+/// The members of a bundle are nothing without its frame, which has their proof and stands behind them: they are visited
+/// when it is there.
 fn scan(
     bytes: &[u8],
     base: u64,
     from: u64,
     visit: &mut dyn FnMut(LogPosition, &Frame<'_>) -> Result<(), ShardError>,
-) -> Result<(u64, Option<&'static str>), ShardError> {
-    let mut offset = from;
+) -> Result<Scanned, ShardError> {
+    let (mut end, mut offset, mut members) = (from, from, Vec::new());
     loop {
         let rest = bytes.get(to_usize(offset)..).unwrap_or_default();
         let position = LogPosition(base + offset);
-        match frame::decode(rest, position) {
+        let what = match frame::decode(rest, position) {
             Ok(decoded) => {
-                visit(position, &decoded.frame)?;
                 offset += decoded.stride as u64;
+                if decoded.frame.is_member() {
+                    members.push((position, decoded.frame));
+                    continue;
+                }
+                if members.is_empty() || matches!(decoded.frame, Frame::Bundle(_)) {
+                    for (position, member) in members.drain(..) {
+                        visit(position, &member)?;
+                    }
+                    visit(position, &decoded.frame)?;
+                    end = offset;
+                    continue;
+                }
+                offset = position.0 - base;
+                "a bundle's frame is missing behind its members"
             }
-            Err(FrameError::Unwritten) if written_bytes(tail(rest)) == 0 => return Ok((offset, None)),
-            Err(FrameError::Unwritten) => return Ok((offset, Some("a frame was never written"))),
-            Err(FrameError::Length) => return Ok((offset, Some("a frame's length is impossible"))),
-            Err(FrameError::Crc) => return Ok((offset, Some("a frame's checksum does not match"))),
-            Err(FrameError::Content(what)) => return Ok((offset, Some(what))),
-        }
+            Err(FrameError::Unwritten) if members.is_empty() && written_bytes(tail(rest)) == 0 => {
+                return Ok(Scanned { end, stop: None });
+            }
+            Err(FrameError::Unwritten) => "a frame was never written",
+            Err(FrameError::Length) => "a frame's length is impossible",
+            Err(FrameError::Crc) => "a frame's checksum does not match",
+            Err(FrameError::Content(what)) => what,
+        };
+        return Ok(Scanned { end, stop: Some(Damage { offset, what: what.into() }) });
     }
 }
 
@@ -336,25 +382,28 @@ fn holds_anything(bytes: &[u8]) -> bool {
     bytes.get(to_usize(HEADER_BYTES)..).is_some_and(|frames| written_bytes(tail(frames)) > 0)
 }
 
-/// Whether a group's first frame stands anywhere from `offset` on: all before it had been synced.
+/// Whether a group's first frame stands anywhere from `offset` on: all before it had been synced. However far behind: who
+/// lost more than a group lost what was synced.
 fn has_marked_frame(bytes: &[u8], base: u64, offset: u64) -> bool {
     let from = to_usize(offset).min(bytes.len());
-    (from..from + tail(&bytes[from..]).len()).step_by(frame::ALIGN_BYTES).any(|at| {
+    let written = to_usize(written_bytes(&bytes[from..]));
+    (from..from + written).step_by(frame::ALIGN_BYTES).any(|at| {
         frame::decode(&bytes[at..], LogPosition(base + at as u64)).is_ok_and(|decoded| decoded.first)
     })
 }
 
-/// The part after a log's end in which anything can stand: only the last group was not synced, and a group that
-/// followed a damaged one begins within it.
+/// The part after a log's end in which anything can stand: only the last group was not synced.
 fn tail(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(GROUP_BYTES_MAX + frame::ALIGN_BYTES)]
 }
 
-/// Bytes up to the last one that is not zero, rounded up.
-fn written_bytes(bytes: &[u8]) -> u64 {
+/// Bytes up to the last one that is not zero.
+pub(crate) fn written_bytes(bytes: &[u8]) -> u64 {
     const ZEROS: [u8; 4096] = [0; 4096];
-    let chunk = bytes.chunks(ZEROS.len()).rposition(|chunk| *chunk != ZEROS[..chunk.len()]);
-    chunk.map_or(0, |at| bytes.len().min((at + 1) * ZEROS.len()) as u64)
+    let last = bytes.chunks(ZEROS.len()).rposition(|chunk| *chunk != ZEROS[..chunk.len()]);
+    let end = last.map_or(0, |at| bytes.len().min((at + 1) * ZEROS.len()));
+    let zeros = bytes[..end].iter().rev().take_while(|byte| **byte == 0).count();
+    (end - zeros) as u64
 }
 
 /// Makes zeros of a torn tail, so that no part of it can be taken for a frame later.
@@ -371,6 +420,6 @@ fn cut(storage: &dyn Storage, path: &Path, offset: u64, bytes: u64) -> Result<()
 
 /// A length or offset in a mapped file.
 #[expect(clippy::cast_possible_truncation, reason = "segments are at most 1 GiB")]
-pub(super) const fn to_usize(bytes: u64) -> usize {
+pub(crate) const fn to_usize(bytes: u64) -> usize {
     bytes as usize
 }

@@ -10,7 +10,7 @@ use crate::{
     error::{IoContext, ShardError},
     limits::{GROUP_BYTES_MAX, PAGE_BYTES},
 };
-use arterial_storage::{Blob, Storage};
+use arterial_storage::{Blob, Clock, Storage};
 use std::{
     io,
     path::PathBuf,
@@ -19,7 +19,6 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
 };
 
 /// The one writer of a log.
@@ -39,13 +38,14 @@ pub(crate) struct LogWriter {
     next: Option<JoinHandle<Result<Box<dyn Blob>, ShardError>>>,
     /// Whether segments are made ahead, by threads of their own.
     makes_ahead: bool,
-    /// Why the next segment could not be made, and until when it isn't tried again.
-    refusal: Option<(io::ErrorKind, Instant)>,
+    clock: Arc<dyn Clock>,
+    /// Why the next segment could not be made, and when.
+    refusal: Option<(io::ErrorKind, u64)>,
 }
 
 /// After a segment could not be made, everything is refused for so long, also what would still fit: whoever has more
 /// writes under way learns of the refusal before a later one is accepted, which would shut the earlier ones out.
-const REFUSE_FOR: Duration = Duration::from_secs(1);
+const REFUSE_FOR_MS: u64 = 1000;
 
 const PAGE: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
 
@@ -53,6 +53,7 @@ impl LogWriter {
     /// Goes on where recovery found the end.
     pub(crate) fn open(
         storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
         dir: PathBuf,
         id: SegmentId,
         end: LogPosition,
@@ -76,6 +77,7 @@ impl LogWriter {
             durable_end,
             next: None,
             makes_ahead,
+            clock,
             refusal: None,
         })
     }
@@ -98,8 +100,10 @@ impl LogWriter {
             return Ok(());
         }
         let base = self.base + self.id.segment_bytes;
-        if let Some((kind, until)) = self.refusal
-            && Instant::now() < until
+        // A clock that was set back ends it at once.
+        let is_recent = |since| self.clock.now_ms().checked_sub(since).is_some_and(|ms| ms < REFUSE_FOR_MS);
+        if let Some((kind, since)) = self.refusal
+            && is_recent(since)
         {
             let path = path_of(&self.dir, base);
             return Err(ShardError::Io { what: "cannot allocate segment", path, source: kind.into() });
@@ -107,7 +111,7 @@ impl LogWriter {
         self.active = self.begin_next(base).inspect_err(|error| {
             let kind =
                 if let ShardError::Io { source, .. } = error { source.kind() } else { io::ErrorKind::Other };
-            self.refusal = Some((kind, Instant::now() + REFUSE_FOR));
+            self.refusal = Some((kind, self.clock.now_ms()));
         })?;
         self.refusal = None;
         (self.base, self.end) = (base, base + HEADER_BYTES);

@@ -2,14 +2,14 @@
 //!
 //! What is written and not synced is held back, per file, where reads see it and the storage below does not. A sync
 //! hands it down. A crash decides by seed what of it got there all the same: nothing, everything, a beginning, or any
-//! of its sectors.
+//! of its sectors in any order.
 
 mod pending;
 mod plan;
 
 pub use plan::{Fault, Rates};
 
-use crate::{Blob, Lock, Map, Storage};
+use crate::{Blob, Lock, Map, Storage, temporary_for};
 use parking_lot::{Mutex, MutexGuard};
 use pending::{Change, Pending};
 use plan::{Chance, Course, Flushed, Plan, crashed};
@@ -166,15 +166,34 @@ impl<S: Storage + Clone + 'static> Faulty<S> {
     /// An operation that happens as a whole or not at all, also when power is lost in it.
     fn whole<T>(&self, act: impl FnOnce(&mut Disk) -> io::Result<T>) -> io::Result<T> {
         let mut disk = self.disk.lock();
-        match disk.plan.needs_space()? {
-            Course::Well => act(&mut disk),
+        let course = disk.plan.needs_space()?;
+        self.run_whole(&mut disk, course, act)
+    }
+
+    fn run_whole<T>(
+        &self,
+        disk: &mut Disk,
+        course: Course,
+        act: impl FnOnce(&mut Disk) -> io::Result<T>,
+    ) -> io::Result<T> {
+        match course {
+            Course::Well => act(disk),
             Course::Crashes if disk.plan.chance.one_in(2) => {
-                act(&mut disk)?;
-                self.crash_now(&mut disk)?;
+                act(disk)?;
+                self.crash_now(disk)?;
                 Err(crashed())
             }
-            course => self.outcome(&mut disk, course).and(Err(crashed())),
+            course => self.outcome(disk, course).and(Err(crashed())),
         }
+    }
+
+    /// What a replacement that does not come to its end leaves behind, now and then.
+    fn leave_temporary(&self, disk: &mut Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+        if !disk.plan.chance.one_in(2) {
+            return Ok(());
+        }
+        let torn = disk.plan.chance.below(content.len() as u64 + 1) as usize;
+        self.inner.replace(&temporary_for(path), &content[..torn])
     }
 
     fn reading(&self) -> io::Result<MutexGuard<'_, Disk>> {
@@ -232,9 +251,25 @@ impl<S: Storage + Clone + 'static> Storage for Faulty<S> {
     }
 
     fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        self.whole(|disk| {
+        let mut disk = self.disk.lock();
+        let course = disk.plan.needs_space()?;
+        if matches!(course, Course::Crashes | Course::Killed(..)) {
+            self.leave_temporary(&mut disk, path, content)?;
+        }
+        self.run_whole(&mut disk, course, |disk| {
             self.inner.replace(path, content)?;
             disk.pending.remove(path);
+            Ok(())
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.whole(|disk| {
+            self.inner.rename(from, to)?;
+            disk.pending.remove(to);
+            if let Some(pending) = disk.pending.remove(from) {
+                disk.pending.insert(to.to_owned(), pending);
+            }
             Ok(())
         })
     }

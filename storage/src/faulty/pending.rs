@@ -93,7 +93,10 @@ fn beginning(mut changes: Vec<Change>, chance: &mut Chance) -> Vec<Change> {
     changes
 }
 
-/// Any of the sectors, and maybe the length that the file was to get without what was to be in it.
+/// Any of the sectors in any order, and maybe the length that the file was to get without what was to be in it.
+///
+/// Between two syncs nothing says which write comes first. Where two of them cover a sector wholly, the order adds nothing:
+/// the later one may as well be missing. It does where they overlap within a sector.
 fn sectors(changes: Vec<Change>, chance: &mut Chance) -> Vec<Change> {
     let mut kept = Vec::new();
     for change in changes {
@@ -113,6 +116,7 @@ fn sectors(changes: Vec<Change>, chance: &mut Chance) -> Vec<Change> {
             }
         }
     }
+    chance.shuffle(&mut kept);
     kept
 }
 
@@ -120,7 +124,7 @@ fn sectors(changes: Vec<Change>, chance: &mut Chance) -> Vec<Change> {
 mod tests {
     use super::*;
     use crate::{MemoryStorage, Storage as _};
-    use std::path::Path;
+    use std::{collections::BTreeSet, path::Path};
 
     fn write(offset: u64, byte: u8, length: usize) -> Change {
         Change::Write { offset, bytes: vec![byte; length] }
@@ -174,5 +178,21 @@ mod tests {
                 .any(|(at, pair)| pair == [1, 0] && !(501 + at).is_multiple_of(512));
         }
         assert!(torn && fates == [true; 3], "{torn} {fates:?}");
+    }
+
+    /// Writes that overlap within a sector and were not synced between: every subset of them, and both orders.
+    #[test]
+    fn unsynced_writes_arrive_in_any_order() {
+        let image = |seed| {
+            let pending = Pending(vec![write(0, 1, 300), write(200, 2, 200)]);
+            let mut image = vec![0; 400];
+            for change in pending.survivors(&mut Chance::new(seed)) {
+                let Change::Write { offset, bytes } = change else { panic!("{change:?}") };
+                image[offset as usize..][..bytes.len()].copy_from_slice(&bytes);
+            }
+            [image[0], image[250], image[350]]
+        };
+        let images: BTreeSet<_> = (0..400).map(image).collect();
+        assert_eq!(images, BTreeSet::from([[0, 0, 0], [1, 1, 0], [0, 2, 2], [1, 2, 2], [1, 1, 2]]));
     }
 }

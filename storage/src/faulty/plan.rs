@@ -1,6 +1,6 @@
 //! What goes wrong, and when.
 
-use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::Xoshiro256PlusPlus};
+use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::Xoshiro256PlusPlus, seq::SliceRandom as _};
 use std::io;
 
 /// What goes wrong with one operation.
@@ -172,6 +172,10 @@ impl Chance {
 
     pub(super) fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
+    }
+
+    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+        items.shuffle(&mut self.0);
     }
 
     /// Draws nothing where the rate is 0, so that a disk without faults leaves the numbers as they are.

@@ -7,14 +7,12 @@ use super::{
     history::{History, Writer},
     validators::Validators,
 };
-use crate::{
-    chain::{
-        At, ChainError, Head, Inclusion, PostStatus,
-        contract::{self, Call},
-    },
-    clock::Clock,
+use crate::chain::{
+    At, ChainError, Head, Inclusion, PostStatus,
+    contract::{self, Call},
 };
 use arterial_protocol::{BlockNumber, StateRoot};
+use arterial_storage::Clock;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// The last slot that a clock can reach, so that counting on from there never overflows.

@@ -48,9 +48,9 @@ use super::{
     At, BaseChain, ChainError, Head, PostStatus,
     contract::{Address, Call, ContractError},
 };
-use crate::{block::ProvenBlock, clock::Clock, proof::VerificationKey};
+use crate::{block::ProvenBlock, proof::VerificationKey};
 use arterial_protocol::{BlockNumber, StateRoot};
-use arterial_storage::Storage;
+use arterial_storage::{Clock, Storage};
 use frame::Header;
 use history::{History, Writer};
 use ledger::Ledger;

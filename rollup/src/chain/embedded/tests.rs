@@ -4,9 +4,8 @@ use super::{
     frame::{Block, Change, Frame, Receipt},
     *,
 };
-use crate::clock::ManualClock;
 use arterial_protocol::FieldElement;
-use arterial_storage::{Fault, Faulty, MemoryStorage};
+use arterial_storage::{Fault, Faulty, ManualClock, MemoryStorage};
 use proptest::prelude::*;
 use std::io;
 

@@ -152,3 +152,48 @@ proptest! {
         let _ = decode(&frame, LogPosition(0));
     }
 }
+
+#[test]
+fn every_turned_bit_is_found_and_nothing_else_is_mended() {
+    let seal = Frame::Seal { number: BlockNumber(3), data: DataDigest([0xab; 32]) };
+    let position = LogPosition(4096);
+    let mut frame = Vec::new();
+    seal.append(&mut frame);
+    finish(&mut frame, position, true);
+    let turned = |bits: &[usize]| {
+        let mut bytes = frame.clone();
+        bits.iter().for_each(|bit| bytes[bit / 8] ^= 1 << (bit % 8));
+        mend(&bytes, position)
+    };
+    for bit in 0..8 * frame.len() {
+        assert_eq!(turned(&[bit]), Some(bit));
+        assert_eq!(turned(&[bit, (bit + 77) % (8 * frame.len())]), None);
+    }
+    // What was never written is not there to be mended.
+    let cut = Frame::Cut { number: BlockNumber(1) };
+    let mut frame = Vec::new();
+    cut.append(&mut frame);
+    finish(&mut frame, position, true);
+    frame[HEAD_BYTES..].fill(0);
+    assert_eq!(mend(&frame, position), None);
+}
+
+#[test]
+fn a_frame_lacks_a_part_where_a_sector_or_its_end_was_not_written() {
+    let mut frame = Vec::new();
+    lay_record(&write(&[7; 1500]), &StoredTag::Own(Tag::Host), &mut frame);
+    let position = LogPosition(4096 + 80);
+    finish(&mut frame, position, true);
+    let lacks = |from: usize, to: usize| {
+        let mut bytes = [&frame[..], &[0; 64]].concat();
+        bytes[from..to].fill(0);
+        lacks_a_part(&bytes, position)
+    };
+    assert!(!lacks(0, 0) && !lacks(500, 900) && !lacks(frame.len() - 50, frame.len()));
+    // The sectors begin at 432, 944 and 1456.
+    assert!(lacks(0, 432) && lacks(432, 944) && lacks(944, 1456) && lacks(700, frame.len()));
+    // Something stands behind it: it was not cut short.
+    let mut bytes = [&frame[..], &[1; 64]].concat();
+    bytes[frame.len() - 100..frame.len()].fill(0);
+    assert!(!lacks_a_part(&bytes, position));
+}

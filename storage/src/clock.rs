@@ -1,12 +1,15 @@
 //! Time as a trait, so that tests own it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// A clock in milliseconds since 1970.
-pub trait Clock: Send + Sync {
+pub trait Clock: Send + Sync + fmt::Debug {
     /// Now.
     fn now_ms(&self) -> u64;
 }
