@@ -8,12 +8,14 @@ use crate::{args::ProveArgs, error::CliError, output::grouped, soundness};
 use arterial::{
     EngineError,
     protocol::{
-        AccountRun, Batch, BlockNumber, DataDigest, Digest, Domain, FieldElement, Link, ShardId,
+        AccountRun, Batch, BlockNumber, DataDigest, Digest, Domain, FieldElement, Link, ShardId, ShardLeaf,
         limits::{ACCOUNTS_DEPTH, RUN_RECORDS_MAX},
     },
     rollup::{
-        accounts::{AccountsFile, AccountsTree, TreeRoot},
-        batch_proof::{BatchProver as _, BatchWitness, Options, Soundness, StarkProver, Witness},
+        accounts::{AccountsFile, AccountsTree, Before, TreeRoot},
+        batch_proof::{
+            BatchProver as _, BatchWitness, Options, Soundness, StarkProver, Witness, check_moves,
+        },
     },
     storage::MemoryStorage,
 };
@@ -66,6 +68,7 @@ fn measure_here(args: &ProveArgs) -> Result<ProveReport, CliError> {
         (0..args.shards).map(|id| Shard::enrolled(args, ShardId(id))).collect::<Result<Vec<_>, _>>()?;
     let accepted: Vec<Vec<(u32, Link)>> = (0..args.shards).map(|shard| accepted(args, shard)).collect();
 
+    let before_leaves = leaves(&shards, &[]);
     let begun = Instant::now();
     let number = BlockNumber(2);
     let mut sealed = Vec::with_capacity(shards.len());
@@ -89,6 +92,7 @@ fn measure_here(args: &ProveArgs) -> Result<ProveReport, CliError> {
         .prove(&Witness { number, batches: &batches }, &Options::default())
         .map_err(EngineError::from)?;
     let prove_seconds = begun.elapsed().as_secs_f64();
+    check_moves(&before_leaves, &leaves(&shards, &sealed), proven.statement()).map_err(EngineError::from)?;
     let peak_rss_bytes = peak_resident_bytes();
 
     let begun = Instant::now();
@@ -145,6 +149,17 @@ impl Shard {
         tree.apply(&batch, &file).map_err(EngineError::from)?;
         Ok(Self { id, tree, file })
     }
+}
+
+/// The shards as a block commits to them, after their batches if they have one. What is proven must move them so.
+fn leaves(shards: &[Shard], sealed: &[(Batch, Before, DataDigest)]) -> Vec<ShardLeaf> {
+    let leaf = |(at, shard): (usize, &Shard)| ShardLeaf {
+        accounts_root: shard.tree.root().digest,
+        total_records: sealed.get(at).map_or(0, |(batch, ..)| batch.record_count() as u64),
+        data: sealed.get(at).map_or(DataDigest::default(), |(.., data)| *data),
+        ..ShardLeaf::genesis(shard.id)
+    };
+    shards.iter().enumerate().map(leaf).collect()
 }
 
 /// How many devices, or records, of so many are a shard's.

@@ -19,7 +19,7 @@ use p3_batch_stark::{ProverData, StarkInstance, prove_batch};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Cells of one segment's tables at most, padding aside; the prover needs some 14 bytes for each, 18 with padding.
-const SEGMENT_CELLS_MAX: usize = 3 << 27;
+const SEGMENT_CELLS_MAX: usize = 1 << 28;
 
 /// What the prover is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
