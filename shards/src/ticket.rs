@@ -227,7 +227,9 @@ mod tests {
         assert!(Pin::new(&mut ticket).poll(&mut context).is_pending());
         assert!(Pin::new(&mut ticket).poll(&mut context).is_pending());
         outcome.settle(durable());
-        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        // Miri gives a table of functions several addresses, so one waker can look like two.
+        let woken = count.0.load(Ordering::SeqCst);
+        assert!(woken == 1 || cfg!(miri) && woken == 2, "{woken}");
         assert!(matches!(Pin::new(&mut ticket).poll(&mut context), Poll::Ready(Ok(_))));
     }
 
