@@ -34,6 +34,8 @@
 mod builder;
 mod engine;
 mod error;
+#[cfg(feature = "ethereum")]
+mod ethereum;
 mod genesis;
 mod inspect;
 mod lock;

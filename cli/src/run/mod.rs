@@ -19,7 +19,7 @@ use crate::{
     progress::Progress,
 };
 use arterial::{
-    BlockNumber, Engine, EngineError, Stage,
+    BlockNumber, Engine, EngineBuilder, EngineError, Stage,
     rollup::chain::{ChainError, embedded::EmbeddedConfig},
 };
 use devices::{Devices, Seed};
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool, CliError> {
     report_skipped(&skipped);
     let plan = Plan::new(recordings, args.replicate)?;
 
-    let engine = open(&args.out, &args.deployment, progress)?;
+    let engine = open(args, progress)?;
     let devices = Devices::derive(&Seed::open(&args.out)?, &plan, args.auth);
     let begin = Instant::now();
     let bar = progress.bar("signing", plan.writes());
@@ -127,7 +127,25 @@ fn report_refused(ingested: &Ingested) {
     }
 }
 
-fn open(dir: &Path, args: &DeploymentArgs, progress: Progress) -> Result<Engine, CliError> {
+fn open(args: &RunArgs, progress: Progress) -> Result<Engine, CliError> {
+    let dir = &args.out;
+    warn_of_keys(dir);
+    let builder = deployment(dir, &args.deployment);
+    #[cfg(feature = "ethereum")]
+    let builder = args.ethereum.settle_there(builder)?;
+    let spinner = progress.spinner("opening");
+    let engine = builder.open();
+    spinner.finish_and_clear();
+    engine.map_err(|error| match error {
+        EngineError::Chain(ChainError::Misuse(chain)) if args.deployment.slot_ms.is_some() => {
+            CliError::SlotMs { chain }
+        }
+        error => error.into(),
+    })
+}
+
+/// Says what a new deployment's keys are worth.
+pub(crate) fn warn_of_keys(dir: &Path) {
     if !dir.join("block.key").exists() {
         eprintln!(
             "note: making Groth16 keys in {}. This is a development setup: whoever runs it could forge proofs. A \
@@ -135,6 +153,10 @@ fn open(dir: &Path, args: &DeploymentArgs, progress: Progress) -> Result<Engine,
             dir.join("block.key").display()
         );
     }
+}
+
+/// The deployment in a directory, with what was asked for.
+pub(crate) fn deployment(dir: &Path, args: &DeploymentArgs) -> EngineBuilder {
     let mut builder = Engine::builder(dir);
     if let Some(shards) = args.shards {
         builder = builder.shards(shards);
@@ -151,13 +173,7 @@ fn open(dir: &Path, args: &DeploymentArgs, progress: Progress) -> Result<Engine,
     if let Some(slot_ms) = args.slot_ms {
         builder = builder.embedded_chain(EmbeddedConfig { slot_ms, ..EmbeddedConfig::default() });
     }
-    let spinner = progress.spinner("opening");
-    let engine = builder.open();
-    spinner.finish_and_clear();
-    engine.map_err(|error| match error {
-        EngineError::Chain(ChainError::Misuse(chain)) => CliError::SlotMs { chain },
-        error => error.into(),
-    })
+    builder
 }
 
 fn enrol(engine: &Engine, plan: &Plan, devices: &Devices) -> Result<(), CliError> {

@@ -3,7 +3,12 @@
 
 mod bench;
 mod common;
+#[cfg(feature = "ethereum")]
+mod ethereum;
 mod inspect;
 mod kill;
+#[cfg(feature = "ethereum")]
+#[path = "../../../rollup/tests/nodes/mod.rs"]
+mod nodes;
 mod run;
 mod verify;
