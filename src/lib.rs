@@ -35,6 +35,8 @@ mod audit;
 mod builder;
 mod engine;
 mod error;
+#[cfg(feature = "ethereum")]
+mod ethereum;
 mod genesis;
 mod inspect;
 mod lock;

@@ -43,7 +43,7 @@ impl Settler {
         if self.stages.progress().stopping {
             return Turn::Over;
         }
-        match self.observe().and_then(|()| self.post()) {
+        match self.observe().and_then(|()| Ok(self.chain.tend()?)).and_then(|()| self.post()) {
             Ok(()) => {
                 self.stages.progress().chain_fault = None;
                 Turn::Worked

@@ -5,6 +5,8 @@ use arterial::protocol::{
     limits::{BUNDLE_WRITES_MAX, RECORD_BYTES_MAX, SHARDS_MAX, SLOTS_END},
 };
 use arterial::rollup::chain::embedded::VALIDATORS_MAX;
+#[cfg(feature = "ethereum")]
+use arterial::rollup::chain::{contract::Address, ethereum::Endpoint};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
 use std::{ffi::OsString, path::PathBuf, str::FromStr};
 
@@ -36,6 +38,13 @@ pub(crate) enum Command {
     /// Submit device readings, settle them, and verify receipts for them
     #[command(after_long_help = RUN_HELP, after_help = RUN_HELP)]
     Run(RunArgs),
+    /// Put the settlement contract of a deployment on a chain
+    #[cfg(feature = "ethereum")]
+    #[command(after_long_help = DEPLOY_HELP, after_help = DEPLOY_HELP)]
+    Deploy(crate::ethereum::DeployArgs),
+    /// Show how far every block has come, and what it waits for
+    #[command(after_long_help = STATUS_HELP, after_help = STATUS_HELP)]
+    Status(StatusArgs),
     /// Check receipts against a state root, step by step
     #[command(after_long_help = VERIFY_HELP, after_help = VERIFY_HELP)]
     Verify(VerifyArgs),
@@ -67,6 +76,7 @@ Examples:
   arterial run --devices 64 --seconds 600
   arterial run --input recordings/ --replicate 1000 --shards 16 --json
   arterial run --input recordings/ --receipts all --out ward-7
+  arterial run --chain http://127.0.0.1:8545 --contract 0x… --keystore key.json --password-file password --out ward-7
 
 Exit codes:
   0    everything submitted, final, and every receipt taken verifies
@@ -75,9 +85,39 @@ Exit codes:
   3    it finished, but inputs were skipped or writes refused; stderr says which
   130  stopped by Ctrl-C: what was acknowledged is durable, the same command goes on";
 
+#[cfg(feature = "ethereum")]
+const DEPLOY_HELP: &str = "\
+Begins a deployment in OUT, or takes the one that is there, and deploys its contract with the account as its sequencer.
+Nothing secret is taken from the command line: the key is in an encrypted keystore, whose password is read from a file
+or from the environment variable ARTERIAL_PASSWORD, or it stays with a remote signer.
+
+Examples:
+  arterial deploy --chain http://127.0.0.1:8545 --keystore key.json --password-file password --out ward-7
+  arterial deploy --chain https://node.example --signer http://127.0.0.1:9000 --account 0x…
+
+Exit codes:
+  0    the contract is in a block; its address is on stdout
+  1    it failed; stderr says why
+  2    the command line is wrong";
+
+const STATUS_HELP: &str = "\
+Reads the blocks in DIR and the contract; writes nothing, and may be run while DIR is in use. What a block that is not
+posted waits for is what the contract would say to it now.
+
+Examples:
+  arterial status ward-7 --chain http://127.0.0.1:8545 --contract 0x…
+  arterial status arterial-run                      a run on the embedded chain
+  arterial status ward-7 --chain http://127.0.0.1:8545 --contract 0x… --json
+
+Exit codes:
+  0    every block is final, or on its way
+  1    a block can't be posted as things are, and an operator has to act; or it failed
+  2    the command line is wrong";
+
 const VERIFY_HELP: &str = "\
-The root must come from a source that you trust. --chain reads it from the history of a run's embedded chain;
---state-root takes what you read from the settlement contract yourself.
+The root must come from a source that you trust. --chain reads it from the history of a run's embedded chain; --rpc asks
+the settlement contract on a real one, by as many nodes as are given, of which none may contradict another; --state-root
+takes what you read from the contract yourself.
 
 --deep checks a whole block as an auditor does, from the directory's published files alone: the block's proof, the
 proof that every record of its batches follows the rules, that the batches' bytes are those that were proven, and
@@ -85,6 +125,7 @@ the root on the chain in the directory. Nothing in it is secret.
 
 Examples:
   arterial verify arterial-run/receipts/*.receipt --chain arterial-run
+  arterial verify a.receipt --rpc https://node.example --rpc https://other.example --contract 0x…
   arterial verify a.receipt --state-root 0x0c6f… --print
   arterial verify --deep arterial-run 3
 
@@ -222,6 +263,9 @@ pub(crate) struct RunArgs {
     pub(crate) synthetic: SyntheticArgs,
     #[command(flatten)]
     pub(crate) deployment: DeploymentArgs,
+    #[cfg(feature = "ethereum")]
+    #[command(flatten)]
+    pub(crate) ethereum: crate::ethereum::PostingArgs,
 }
 
 #[derive(Args, Debug)]
@@ -279,12 +323,35 @@ pub(crate) struct VerifyArgs {
     /// A block instead of receipts: a run's directory and the block's number
     #[arg(long, value_names = ["DIR", "BLOCK"], num_args = 2, group = "root")]
     pub(crate) deep: Vec<OsString>,
+    /// A node of the chain that has the settlement contract; give several to have them checked against each other
+    #[cfg(feature = "ethereum")]
+    #[arg(long, value_name = "URL", group = "root", requires = "contract")]
+    pub(crate) rpc: Vec<Endpoint>,
+    /// The settlement contract's address there
+    #[cfg(feature = "ethereum")]
+    #[arg(long, value_name = "ADDRESS", requires = "rpc")]
+    pub(crate) contract: Option<Address>,
     /// The result as one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
     /// Show each receipt's content as JSON too
     #[arg(long)]
     pub(crate) print: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    /// A deployment's directory
+    pub(crate) dir: PathBuf,
+    #[cfg(feature = "ethereum")]
+    #[command(flatten)]
+    pub(crate) contract: crate::ethereum::ContractArgs,
+    /// Blocks to show, the newest; all are counted
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) last: u64,
+    /// The result as one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

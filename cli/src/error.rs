@@ -36,11 +36,16 @@ pub(crate) enum CliError {
     Genesis,
 
     #[error(
-        "no trusted state root: give --chain DIR, a run's directory, or --state-root HEX, from the settlement contract"
+        "no trusted state root: give --chain DIR, a run's directory, --rpc URL and --contract ADDRESS, or --state-root HEX, from the contract"
     )]
     NoRoot,
     #[error("{} has no directory `chain`: give --chain the directory that `arterial run --out` wrote", path.display())]
     NoChain { path: PathBuf },
+    #[cfg(feature = "ethereum")]
+    #[error("no account to post from: give --keystore FILE, or --signer URL and --account ADDRESS")]
+    NoAccount,
+    #[error("no chain: {} has no embedded one; give --chain URL and --contract ADDRESS", path.display())]
+    NoChainGiven { path: PathBuf },
     #[error("{chain}; give --slot-ms and --validators as when the directory was made")]
     ChainSettings { chain: String },
 

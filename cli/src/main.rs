@@ -3,6 +3,8 @@
 mod args;
 mod bench;
 mod error;
+#[cfg(feature = "ethereum")]
+mod ethereum;
 mod export;
 mod input;
 mod inspect;
@@ -12,6 +14,7 @@ mod progress;
 mod repair;
 mod run;
 mod soundness;
+mod status;
 mod verify;
 
 use args::{Cli, Command};
@@ -31,6 +34,9 @@ fn main() -> ExitCode {
             run::run(args).map(|complete| if complete { ExitCode::SUCCESS } else { EXIT_INCOMPLETE.into() })
         }
         Command::Verify(args) => verify::verify(args).map(success_if),
+        #[cfg(feature = "ethereum")]
+        Command::Deploy(args) => ethereum::deploy(args).map(|()| ExitCode::SUCCESS),
+        Command::Status(args) => status::status(args).map(success_if),
         Command::Inspect(args) => inspect::inspect(args).map(success_if),
         Command::Repair(args) => repair::repair(args),
         Command::Bench(command) => bench::bench(command).map(|()| ExitCode::SUCCESS),

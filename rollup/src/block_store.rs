@@ -115,7 +115,7 @@ pub enum BlockStoreError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: ProofError,
+        source: Box<ProofError>,
     },
 }
 
@@ -219,7 +219,7 @@ impl BlockStore {
             return Err(corrupt("its shards do not hash to its state root"));
         }
         let block = ProvenBlock::verify(statement, proof, key)
-            .map_err(|source| BlockStoreError::Proof { path: path.clone(), source })?;
+            .map_err(|source| BlockStoreError::Proof { path: path.clone(), source: Box::new(source) })?;
         Ok(StoredBlock { block, shards })
     }
 

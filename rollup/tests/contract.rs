@@ -7,7 +7,9 @@ mod stand_in;
 use ark_bn254::{Bn254, Fq, Fq2, Fr, G1Affine, G2Affine};
 use ark_ff::{BigInteger as _, PrimeField};
 use ark_groth16::{Groth16, prepare_verifying_key};
-use arterial_protocol::{BlockNumber, BlockProof, BlockStatement, FieldElement, StateRoot};
+use arterial_protocol::{
+    BlockNumber, BlockProof, BlockStatement, Domain, FieldElement, ShardCount, StateRoot,
+};
 use arterial_rollup::{
     ManualClock,
     chain::{
@@ -174,6 +176,40 @@ fn a_proof_is_not_taken_for_another_block() {
         contract.rejects_proof(contract.prover.prove(&wrong), &ContractError::InvalidProof);
     }
     contract.rejects_proof(StandIn::new("another deployment").prove(&right), &ContractError::InvalidProof);
+}
+
+/// The same keys on another chain, or in another deployment: all that differs is what the roots commit to.
+#[test]
+fn a_proof_is_not_taken_by_a_contract_with_another_genesis() {
+    let here = Contract::with_blocks(0);
+    let there = Domain::derive(2, &[7; 32]);
+    let genesis = StateRoot::genesis(there, ShardCount::new(1).unwrap());
+    let foreign = BlockStatement { old_state_root: genesis, ..statement(1) };
+    let call = Call::post_block(&foreign, &here.prover.prove(&foreign));
+    here.reverts(SEQUENCER, call, &ContractError::InvalidProof);
+    here.transact(SEQUENCER, here.next(1)).result.unwrap();
+}
+
+/// Whoever sees a block's transaction in the pool and sends a copy first gains nothing and spoils nothing.
+#[test]
+fn a_copy_that_runs_ahead_changes_nothing() {
+    let contract = Contract::with_blocks(1);
+    let calldata = contract.next(2).encode();
+    let send = |caller, calldata: &[u8]| {
+        contract.chain.send(Transaction { caller, calldata: calldata.to_vec() }).unwrap()
+    };
+    // All in one block of the chain, the copies first; the last is the sequencer's own twin.
+    let copies = [STRANGER, HEIR].map(|caller| send(caller, &calldata));
+    let (own, twin) = (send(SEQUENCER, &calldata), send(SEQUENCER, &calldata));
+    contract.clock.advance_ms(1000);
+    let result = |id| contract.chain.outcome(id).unwrap().unwrap().result;
+    for (copy, caller) in copies.into_iter().zip([STRANGER, HEIR]) {
+        assert_eq!(result(copy), Err(ContractError::NotSequencer { caller }));
+    }
+    assert_eq!(result(own), Ok(vec![]));
+    let late = ContractError::WrongBlockNumber { expected: BlockNumber(3), got: BlockNumber(2) };
+    assert_eq!(result(twin), Err(late));
+    assert_eq!(contract.state().0, BlockNumber(2));
 }
 
 #[test]

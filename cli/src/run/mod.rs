@@ -19,7 +19,7 @@ use crate::{
     progress::Progress,
 };
 use arterial::{
-    BlockNumber, Engine, EngineError, Proving, ProvingStep, Stage,
+    BlockNumber, Engine, EngineBuilder, EngineError, Proving, ProvingStep, Stage,
     rollup::{
         batch_proof::Phase,
         chain::{ChainError, embedded::EmbeddedConfig},
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool, CliError> {
     report_skipped(&skipped);
     let plan = Plan::new(recordings, args.replicate)?;
 
-    let engine = open(&args.out, &args.deployment, progress)?;
+    let engine = open(args, progress)?;
     let devices = Devices::derive(&Seed::open(&args.out)?, &plan, args.auth);
     let begin = Instant::now();
     let bar = progress.bar("signing", plan.writes());
@@ -130,7 +130,27 @@ fn report_refused(ingested: &Ingested) {
     }
 }
 
-fn open(dir: &Path, args: &DeploymentArgs, progress: Progress) -> Result<Engine, CliError> {
+fn open(args: &RunArgs, progress: Progress) -> Result<Engine, CliError> {
+    let dir = &args.out;
+    warn_of_keys(dir);
+    let builder = deployment(dir, &args.deployment);
+    #[cfg(feature = "ethereum")]
+    let builder = args.ethereum.settle_there(builder)?;
+    let spinner = progress.spinner("opening");
+    let engine = builder.open();
+    spinner.finish_and_clear();
+    engine.map_err(|error| match error {
+        EngineError::Chain(ChainError::Misuse(chain))
+            if args.deployment.slot_ms.is_some() || args.deployment.validators.is_some() =>
+        {
+            CliError::ChainSettings { chain }
+        }
+        error => error.into(),
+    })
+}
+
+/// Says what a new deployment's keys are worth.
+pub(crate) fn warn_of_keys(dir: &Path) {
     if !dir.join("block.key").exists() {
         eprintln!(
             "note: making Groth16 keys in {}. This is a development setup: whoever runs it could forge proofs. A \
@@ -138,6 +158,10 @@ fn open(dir: &Path, args: &DeploymentArgs, progress: Progress) -> Result<Engine,
             dir.join("block.key").display()
         );
     }
+}
+
+/// The deployment in a directory, with what was asked for.
+pub(crate) fn deployment(dir: &Path, args: &DeploymentArgs) -> EngineBuilder {
     let mut builder = Engine::builder(dir);
     if let Some(shards) = args.shards {
         builder = builder.shards(shards);
@@ -157,13 +181,7 @@ fn open(dir: &Path, args: &DeploymentArgs, progress: Progress) -> Result<Engine,
         config.validators = args.validators.unwrap_or(config.validators);
         builder = builder.embedded_chain(config);
     }
-    let spinner = progress.spinner("opening");
-    let engine = builder.open();
-    spinner.finish_and_clear();
-    engine.map_err(|error| match error {
-        EngineError::Chain(ChainError::Misuse(chain)) => CliError::ChainSettings { chain },
-        error => error.into(),
-    })
+    builder
 }
 
 fn enrol(engine: &Engine, plan: &Plan, devices: &Devices) -> Result<(), CliError> {

@@ -3,8 +3,13 @@
 
 mod bench;
 mod common;
+#[cfg(feature = "ethereum")]
+mod ethereum;
 mod inspect;
 mod kill;
+#[cfg(feature = "ethereum")]
+#[path = "../../../rollup/tests/nodes/mod.rs"]
+mod nodes;
 mod repair;
 mod run;
 mod verify;

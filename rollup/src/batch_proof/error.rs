@@ -32,7 +32,7 @@ pub enum BatchProofError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: StarkError,
+        source: Box<StarkError>,
     },
     /// The batches are of another block.
     #[error("the batch proof is of block {got}, not of block {expected}")]

@@ -114,7 +114,7 @@ impl BatchProofs {
             return Err(BatchProofError::Corrupt { path, what: "it is of another block" });
         }
         ProvenBatches::verify(&statement, proof.to_vec(), verifier)
-            .map_err(|source| BatchProofError::Proof { path, source })
+            .map_err(|source| BatchProofError::Proof { path, source: Box::new(source) })
     }
 }
 

@@ -6,6 +6,8 @@ use arterial_protocol::{BlockNumber, StateRoot};
 pub mod contract;
 #[cfg(feature = "embedded-chain")]
 pub mod embedded;
+#[cfg(feature = "ethereum")]
+pub mod ethereum;
 
 /// A proof-of-stake chain with the settlement contract on it.
 ///
@@ -19,6 +21,15 @@ pub trait BaseChain: Send + Sync {
     /// # Errors
     /// [`ChainError::Rejected`] when the contract would not take it, said before anything is spent.
     fn post(&self, block: &ProvenBlock) -> Result<(), ChainError>;
+
+    /// Does what has become due for the blocks that were submitted: sends again what was dropped, pays more for what is
+    /// stuck. Whoever follows the chain calls this between its questions; a chain that needs no care does nothing.
+    ///
+    /// # Errors
+    /// As for [`Self::post`]: a block that was submitted can't be posted any more, or not at the moment.
+    fn tend(&self) -> Result<(), ChainError> {
+        Ok(())
+    }
 
     /// How far a block has come here. Genesis is final from the contract's deployment on.
     ///
@@ -101,6 +112,59 @@ pub enum ChainError {
         /// The file.
         path: std::path::PathBuf,
         /// What is wrong, and where.
+        what: String,
+    },
+    /// What stands on the base chain is not this deployment's contract.
+    #[error("{address} on chain {chain_id}: {what}")]
+    WrongContract {
+        /// Where.
+        address: contract::Address,
+        /// On which chain.
+        chain_id: u64,
+        /// What is there instead.
+        what: String,
+    },
+    /// Two nodes answer different roots for one block: one of them lies, or follows another chain. Neither is believed.
+    #[error(
+        "two nodes contradict each other on block {number}: {} says {}, {} says {}; take the one out that lies",
+        claims[0].0, claims[0].1, claims[1].0, claims[1].1
+    )]
+    Disagreement {
+        /// The block.
+        number: BlockNumber,
+        /// Each node, and the root that it answers.
+        claims: Box<[(String, StateRoot); 2]>,
+    },
+    /// The base chain's price for gas is over the limit that the operator set. Posting goes on once it is below.
+    #[error("gas costs {needed} wei, the limit is {limit}: wait, or raise the limit")]
+    FeeTooHigh {
+        /// Wei for a gas that would do.
+        needed: u128,
+        /// The most that may be paid.
+        limit: u128,
+    },
+    /// The posting account can't pay.
+    #[error("the account {account} has {got} wei, a transaction may take {needed}: send it some")]
+    Funds {
+        /// The account.
+        account: contract::Address,
+        /// Wei that it must have.
+        needed: u128,
+        /// Wei that it has.
+        got: u128,
+    },
+    /// Nothing was signed.
+    #[error("a transaction can't be signed: {what}")]
+    Signer {
+        /// Why.
+        what: String,
+    },
+    /// A node of the base chain can't be reached, or refuses what was asked.
+    #[error("{endpoint}: {what}")]
+    Node {
+        /// The node, without what is secret in its URL.
+        endpoint: String,
+        /// What happened, in its own words where it has some.
         what: String,
     },
     /// What was asked cannot be done here: the files are missing, in use or of another deployment, the chain is read-only,

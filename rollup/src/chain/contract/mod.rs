@@ -5,6 +5,7 @@
 
 mod address;
 mod call;
+mod code;
 mod error;
 #[cfg(test)]
 #[cfg(feature = "embedded-chain")]
@@ -12,6 +13,7 @@ mod tests;
 
 pub use address::{Address, AddressError};
 pub use call::Call;
+pub use code::key_in_code;
 pub use error::ContractError;
 
 use crate::proof::VerificationKey;

@@ -1,0 +1,253 @@
+//! `arterial status`: how far every block has come, and what it waits for.
+
+use crate::{
+    args::StatusArgs,
+    error::{CliError, IoContext},
+    output::{self, grouped},
+};
+use arterial::{
+    At, BaseChain, BlockNumber, Deployment, Stage,
+    rollup::{
+        BlockStore, Clock as _, ProvenBlock, SystemClock,
+        chain::{Head, Inclusion, PostStatus, embedded::EmbeddedChain},
+        proof::{KeyPair, VerificationKey},
+    },
+    storage::{FileStorage, Storage},
+};
+use serde::Serialize;
+use std::{
+    fmt::Write as _,
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
+
+/// Blocks of the base chain between its head and its newest final one, beyond which finality is late: Ethereum's are some
+/// 64 to 96.
+const FINALITY_LATE_BLOCKS: u64 = 128;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    chain_id: u64,
+    height: u64,
+    finalized_height: u64,
+    /// Of the directory, of the contract.
+    blocks_proven: u64,
+    blocks_posted: u64,
+    blocks_final: u64,
+    /// Why posting can't go on as things are; an operator has to act.
+    stuck: Option<String>,
+    blocks: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    number: u64,
+    records: u64,
+    stage: String,
+    height: Option<u64>,
+    gas: Option<u64>,
+    /// Since it was proven.
+    age_s: Option<u64>,
+    waits_for: Option<String>,
+}
+
+/// A contract, with what only a real chain can say of it.
+struct Chain {
+    chain: Arc<dyn BaseChain>,
+    #[cfg(feature = "ethereum")]
+    ethereum: Option<Arc<arterial::rollup::chain::ethereum::EthereumChain>>,
+}
+
+/// Shows it; says whether nothing is stuck.
+pub(crate) fn status(args: &StatusArgs) -> Result<bool, CliError> {
+    let deployment = Deployment::read(&FileStorage, &args.dir)?;
+    let storage: Arc<dyn Storage> = Arc::new(FileStorage);
+    let key = KeyPair::read(&FileStorage, &args.dir.join("block.key"), deployment.shards)?.verifying;
+    let store = BlockStore::open(storage, args.dir.join("blocks"), deployment.domain, deployment.shards)?;
+    let opened = open(args)?;
+    let chain = &*opened.chain;
+    let newest = store.latest()?.0;
+    let head = chain.head()?;
+    let finalized = newest_final(chain, head.settled)?;
+    let mut report = Report {
+        chain_id: chain.chain_id(),
+        height: head.height,
+        finalized_height: head.finalized_height,
+        blocks_proven: newest,
+        blocks_posted: head.settled.0,
+        blocks_final: finalized,
+        stuck: (head.settled.0 > newest)
+            .then(|| format!("block {} stands in the contract, the newest here is {newest}", head.settled)),
+        blocks: Vec::new(),
+    };
+    for number in (newest.saturating_sub(args.last) + 1..=newest).map(BlockNumber) {
+        let row = row(number, &store, &key, &opened, head, &mut report.stuck)?;
+        report.blocks.push(row);
+    }
+    match args.json {
+        true => output::print_json(&report)?,
+        false => output::print(&report.table())?,
+    }
+    if let Some(why) = &report.stuck {
+        eprintln!("error: posting can't go on: {why}");
+    }
+    Ok(report.stuck.is_none())
+}
+
+fn open(args: &StatusArgs) -> Result<Chain, CliError> {
+    #[cfg(feature = "ethereum")]
+    if let Some((nodes, contract)) = args.contract() {
+        let chain = Arc::new(crate::ethereum::read(nodes, contract)?.1);
+        return Ok(Chain { chain: Arc::clone(&chain) as _, ethereum: Some(chain) });
+    }
+    let history = args.dir.join("chain");
+    if !history.is_dir() {
+        return Err(CliError::NoChainGiven { path: args.dir.clone() });
+    }
+    Ok(Chain {
+        chain: Arc::new(EmbeddedChain::open_read_only(&FileStorage, &history)?),
+        #[cfg(feature = "ethereum")]
+        ethereum: None,
+    })
+}
+
+/// The newest block that is final, by halving: what is below a final block is final.
+fn newest_final(chain: &dyn BaseChain, settled: BlockNumber) -> Result<u64, CliError> {
+    let (mut low, mut high) = (0, settled.0);
+    while low < high {
+        let middle = high - (high - low) / 2;
+        match chain.state_root(BlockNumber(middle), At::Finalized)? {
+            Some(_) => low = middle,
+            None => high = middle - 1,
+        }
+    }
+    Ok(low)
+}
+
+fn row(
+    number: BlockNumber,
+    store: &BlockStore,
+    key: &VerificationKey,
+    chain: &Chain,
+    head: Head,
+    stuck: &mut Option<String>,
+) -> Result<Row, CliError> {
+    let block = store.read(number, key)?.block;
+    let (stage, inclusion, waits_for) = match chain.chain.status(number)? {
+        PostStatus::Final(inclusion) => (Stage::Final, Some(inclusion), None),
+        PostStatus::Posted(inclusion) => {
+            (Stage::Posted, Some(inclusion), Some(late_finality(inclusion, head)))
+        }
+        PostStatus::Unknown | PostStatus::Pending | PostStatus::Reverted(_) => {
+            (Stage::Proven, None, Some(chain.what_posting_waits_for(&block, head, stuck)?))
+        }
+    };
+    if inclusion.is_some() {
+        let ours = block.statement().new_state_root;
+        if let Some(theirs) = chain.chain.state_root(number, At::Latest)?
+            && theirs != ours
+        {
+            *stuck = Some(format!("block {number} stands there with root {theirs}, here it has {ours}"));
+        }
+    }
+    Ok(Row {
+        number: number.0,
+        records: block.statement().record_count,
+        stage: stage.to_string(),
+        height: inclusion.map(|inclusion| inclusion.height),
+        gas: inclusion.map(|inclusion| inclusion.gas_used),
+        age_s: age(&store.path(number))?.map(|age| age.as_secs()),
+        waits_for,
+    })
+}
+
+fn late_finality(inclusion: Inclusion, head: Head) -> String {
+    let Head { height, finalized_height, .. } = head;
+    let late = match finalized_height {
+        0 => "; the chain has finalised nothing yet",
+        finalized if height - finalized > FINALITY_LATE_BLOCKS => "; that is late",
+        _ => "",
+    };
+    let mut text = format!(
+        "finality: it is in block {}, final is block {finalized_height} of {height}{late}",
+        inclusion.height
+    );
+    if !late.is_empty() {
+        text += ": where it stays so, validators with a third of the stake or more are offline";
+    }
+    text
+}
+
+impl Chain {
+    fn what_posting_waits_for(
+        &self,
+        block: &ProvenBlock,
+        head: Head,
+        stuck: &mut Option<String>,
+    ) -> Result<String, CliError> {
+        let before = head.settled;
+        if block.statement().number != before.next() {
+            return Ok("the block before it".into());
+        }
+        #[cfg(feature = "ethereum")]
+        if let Some(chain) = &self.ethereum {
+            if let Err(error) = chain.would_take(block)? {
+                *stuck = Some(format!("the contract rejects block {}: {error}", block.statement().number));
+                return Ok(format!("the contract to take it: {error}"));
+            }
+            let standing = chain.standing()?;
+            let price = format!("gas costs {:.3} gwei there", standing.base_fee as f64 / 1e9);
+            return Ok(match standing.pending_transactions {
+                0 => format!("`arterial run` to post it: the contract would take it, and {price}"),
+                _ => format!("its transaction to be included: {price}"),
+            });
+        }
+        let _ = stuck;
+        Ok("`arterial run` to post it".into())
+    }
+}
+
+/// How long ago a block was stored, which is when it had been proven.
+fn age(path: &Path) -> Result<Option<Duration>, CliError> {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).context("look at", path)?;
+    let now = Duration::from_millis(SystemClock.now_ms());
+    Ok(modified.duration_since(UNIX_EPOCH).ok().map(|stored| now.saturating_sub(stored)))
+}
+
+impl Report {
+    fn table(&self) -> String {
+        let mut table = format!(
+            "chain {} at block {}, final up to {}\nblocks: {} proven, {} posted, {} final\n\n",
+            self.chain_id,
+            self.height,
+            self.finalized_height,
+            grouped(self.blocks_proven),
+            grouped(self.blocks_posted),
+            grouped(self.blocks_final)
+        );
+        let shown = |number: Option<u64>| number.map_or("-".into(), grouped);
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            table,
+            "{:>8} {:>12} {:<8} {:>10} {:>9} {:>9}  waits for",
+            "block", "records", "stage", "in block", "gas", "age"
+        );
+        for row in &self.blocks {
+            let _ = writeln!(
+                table,
+                "{:>8} {:>12} {:<8} {:>10} {:>9} {:>8}s  {}",
+                row.number,
+                grouped(row.records),
+                row.stage,
+                row.height.map_or("-".into(), |height| height.to_string()),
+                shown(row.gas),
+                shown(row.age_s),
+                row.waits_for.as_deref().unwrap_or("-")
+            );
+        }
+        table
+    }
+}

@@ -1,0 +1,141 @@
+//! The commands on a chain that is reached over JSON-RPC.
+
+use crate::{
+    common::{arterial, json, receipts, stderr, stdout},
+    nodes::{self, Anvil},
+};
+use serde_json::json;
+use std::{path::Path, process::Output};
+
+fn command(args: &[&str], password: &str) -> Output {
+    arterial().args(args).env("ARTERIAL_PASSWORD", password).output().unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_deployment_settles_on_a_real_chain_and_its_receipts_are_checked_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(anvil) = Anvil::start(dir.path(), &["--block-time", "1", "--slots-in-an-epoch", "1"]) else {
+        return;
+    };
+    let (url, keystore, out) = (anvil.url(), nodes::keystore(), dir.path().join("ward"));
+    let (keystore, out_dir) = (text(&keystore), text(&out));
+    let account = ["--keystore", keystore];
+
+    let deploy =
+        [&["deploy", "--chain", &url, "--out", out_dir, "--shards", "1", "--json"], &account[..]].concat();
+    let wrong = command(&deploy, "not the password");
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(stderr(&wrong).contains("can't be opened with this password"), "{}", stderr(&wrong));
+    assert!(!stderr(&wrong).contains("not the password"));
+    let deployed = json(&command(&deploy, nodes::PASSWORD), 0);
+    assert_eq!(
+        (&deployed["sequencer"], &deployed["chain_id"]),
+        (&json!(nodes::ACCOUNT), &json!(nodes::CHAIN_ID))
+    );
+    let contract = deployed["contract"].as_str().unwrap().to_owned();
+
+    let there = ["--chain", &url, "--contract", &contract];
+    let run = [
+        &["run", "-vvv", "--out", out_dir, "--devices", "2", "--seconds", "5", "--json"],
+        &there[..],
+        &account,
+    ]
+    .concat();
+    let ran = command(&run, nodes::PASSWORD);
+    assert!(!stderr(&ran).contains(nodes::PASSWORD));
+    let report = json(&ran, 0);
+    assert!(report["receipts_verified"].as_u64().unwrap() > 0);
+    assert!(report["gas_per_block"].as_f64().unwrap() < 290_000.0);
+
+    let status = [&["status", out_dir, "--json"], &there[..]].concat();
+    let shown = json(&command(&status, ""), 0);
+    assert_eq!(shown["blocks_final"], report["blocks"]);
+    assert_eq!(
+        (&shown["blocks"][0]["stage"], &shown["blocks"][0]["waits_for"]),
+        (&json!("final"), &json!(null))
+    );
+    assert!(shown["blocks"][0]["gas"].as_u64().unwrap() > 250_000);
+
+    let receipts = receipts(&out);
+    let verify = |contract: &str| {
+        let there = ["--rpc", &url, "--contract", contract];
+        arterial().arg("verify").args(&receipts).args(there).output().unwrap()
+    };
+    let verified = verify(&contract);
+    assert_eq!(verified.status.code(), Some(0), "{}", stderr(&verified));
+    assert!(stdout(&verified).contains("final on the contract 0x"));
+    let nowhere = verify("0x0000000000000000000000000000000000000001");
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(stderr(&nowhere).contains("there is no contract"), "{}", stderr(&nowhere));
+}
+
+#[test]
+fn a_block_that_the_contract_refuses_is_shown_with_its_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(anvil) = Anvil::start(dir.path(), &["--block-time", "1", "--slots-in-an-epoch", "1"]) else {
+        return;
+    };
+    let (url, keystore, out) = (anvil.url(), nodes::keystore(), dir.path().join("ward"));
+    let account = ["--keystore", text(&keystore)];
+    let deploy =
+        [&["deploy", "--chain", &url, "--out", text(&out), "--shards", "1", "--json"], &account[..]].concat();
+    let contract = json(&command(&deploy, nodes::PASSWORD), 0)["contract"].as_str().unwrap().to_owned();
+    // The role is somebody else's, who does not know it.
+    let word = anvil.ask("eth_getStorageAt", json!([contract, "0x0", "latest"]));
+    let taken = word.as_str().unwrap().replace(&nodes::ACCOUNT[2..], &"77".repeat(20));
+    anvil.ask("anvil_setStorageAt", json!([contract, "0x0", taken]));
+    let there = ["--chain", &url, "--contract", &contract];
+    let run =
+        [&["run", "--out", text(&out), "--devices", "1", "--seconds", "2"], &there[..], &account].concat();
+    let mut running = arterial()
+        .args(&run)
+        .env("ARTERIAL_PASSWORD", nodes::PASSWORD)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(running.stderr.take().unwrap()));
+    while !said.contains("is not the registered sequencer") {
+        said += &lines.next().expect("it goes on waiting").unwrap();
+    }
+    // The proof is right and the reason is another one, which status shows; it asks as the contract's own sequencer.
+    let shown = json(&command(&[&["status", text(&out), "--json"], &there[..]].concat(), ""), 0);
+    assert_eq!((&shown["blocks_posted"], &shown["blocks"][0]["stage"]), (&json!(0), &json!("proven")));
+    running.kill().unwrap();
+    running.wait().unwrap();
+    // Another genesis than the proof builds on: the slot is the hash of block 0 and of the mapping's own slot, 2.
+    let genesis = "0xac33ff75c19e70fe83507db0d683fd3465c996598dc972688b7ace676c89077b";
+    let root = anvil.ask("eth_getStorageAt", json!([contract, genesis, "latest"]));
+    assert_ne!(root, json!(format!("0x{}", "0".repeat(64))));
+    anvil.ask("anvil_setStorageAt", json!([contract, genesis, format!("0x{:064x}", 7)]));
+    let stuck = command(&[&["status", text(&out)], &there[..]].concat(), "");
+    assert!(stderr(&stuck).contains("the contract rejects block 1"), "{}{}", stdout(&stuck), stderr(&stuck));
+    assert!(stdout(&stuck).contains("the contract to take it: the proof does not prove this block"));
+    assert_eq!(stuck.status.code(), Some(1), "{}{}", stdout(&stuck), stderr(&stuck));
+}
+
+#[test]
+fn a_chain_needs_a_contract_and_an_account_and_no_secret_is_taken() {
+    let url = "http://127.0.0.1:9";
+    let contract = "0x0000000000000000000000000000000000000001";
+    for (args, why) in [
+        (vec!["run", "--chain", url], "--contract"),
+        (vec!["run", "--chain", url, "--contract", contract, "--slot-ms", "5"], "cannot be used with"),
+        (vec!["run", "--chain", "node", "--contract", contract], "http://"),
+        (vec!["status", "x", "--chain", url], "--contract"),
+        (vec!["verify", "a", "--rpc", url], "--contract"),
+        (vec!["deploy", "--chain", url, "--signer", url], "--account"),
+        (vec!["deploy", "--chain", url, "--private-key", "0x1"], "unexpected argument"),
+        (vec!["deploy", "--chain", url, "--fee-max=-3"], "gwei"),
+    ] {
+        let output = command(&args, "");
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(why), "{args:?}: {}", stderr(&output));
+    }
+    let none = command(&["deploy", "--chain", url], "");
+    assert!(stderr(&none).contains("no account to post from"), "{}", stderr(&none));
+}

@@ -1,0 +1,71 @@
+//! What is paid for gas (EIP-1559).
+
+use super::settings::EthereumSettings;
+use crate::chain::ChainError;
+
+/// What a transaction pays, in wei a gas.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Fees {
+    /// The most in sum.
+    pub(super) max: u128,
+    /// Of it, to the validator.
+    pub(super) priority: u128,
+}
+
+impl Fees {
+    /// What suffices now, and until the base fee has doubled: it rises by an eighth a block at most.
+    pub(super) fn quote(base_fee: u128, settings: &EthereumSettings) -> Result<Self, ChainError> {
+        let needed = base_fee.saturating_add(settings.priority_fee);
+        if needed > settings.fee_max {
+            return Err(ChainError::FeeTooHigh { needed, limit: settings.fee_max });
+        }
+        let max = needed.saturating_add(base_fee).min(settings.fee_max);
+        Ok(Self { max, priority: settings.priority_fee.min(max) })
+    }
+
+    /// What replaces a transaction with these fees: nodes want a tenth more of both. `None` where that would be over the
+    /// limit.
+    pub(super) fn bumped(self, now: Self, settings: &EthereumSettings) -> Option<Self> {
+        let least = |fee: u128| fee.saturating_add(fee / 8).saturating_add(1);
+        let more = |fee: u128| fee.saturating_add(fee / 4).saturating_add(1);
+        let max = more(self.max).max(now.max).min(settings.fee_max);
+        let priority = more(self.priority).max(now.priority).min(max);
+        (max >= least(self.max) && priority >= least(self.priority)).then_some(Self { max, priority })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> EthereumSettings {
+        EthereumSettings { priority_fee: 10, fee_max: 1000, ..EthereumSettings::new(vec![]) }
+    }
+
+    #[test]
+    fn a_quote_bears_a_doubled_base_fee_below_the_limit() {
+        let quote = |base| Fees::quote(base, &settings());
+        assert_eq!(quote(0).unwrap(), Fees { max: 10, priority: 10 });
+        assert_eq!(quote(100).unwrap(), Fees { max: 210, priority: 10 });
+        assert_eq!(quote(990).unwrap(), Fees { max: 1000, priority: 10 });
+        assert!(matches!(quote(991), Err(ChainError::FeeTooHigh { needed: 1001, limit: 1000 })));
+        assert!(quote(u128::MAX).is_err());
+    }
+
+    #[test]
+    fn a_bump_is_enough_for_nodes_and_ends_at_the_limit() {
+        let now = Fees { max: 210, priority: 10 };
+        let (mut fees, mut bumps) = (now, 0);
+        while let Some(more) = fees.bumped(now, &settings()) {
+            assert!(
+                more.max * 10 >= fees.max * 11 && more.priority * 10 >= fees.priority * 11,
+                "{fees:?} {more:?}"
+            );
+            assert!(more.max <= 1000 && more.priority <= more.max);
+            (fees, bumps) = (more, bumps + 1);
+        }
+        assert!((5..10).contains(&bumps) && fees.max > 880, "{bumps} {fees:?}");
+        let risen = Fees { max: 900, priority: 10 };
+        assert_eq!(now.bumped(risen, &settings()), Some(Fees { max: 900, priority: 13 }));
+    }
+}

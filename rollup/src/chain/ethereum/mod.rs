@@ -1,0 +1,306 @@
+//! Ethereum, and chains that speak as it does, over JSON-RPC.
+//!
+//! ```text
+//! connect ─▶ Connection ─ deploy ─▶ address
+//!                 │                   │
+//!                 ├────── open ◀──────┘   checks code, key and genesis; follows and posts
+//!                 └────── read            follows only
+//! ```
+//!
+//! The newest state that was read counts for [`EthereumSettings::poll`]; what is said of a block is said of that state,
+//! read at one height. A block is final when the contract's state in the finalised block has it, never by a number of
+//! blocks on top. Nothing is kept on disk: which blocks stand is the contract's to say, and posting one again that is
+//! on its way already is harmless.
+//!
+//! Of alloy there are the transactions and their encoding; HTTP is a blocking client (`ureq`), so that no async runtime
+//! comes into the host's process, and answers have bounds.
+
+mod deploy;
+mod endpoint;
+mod fees;
+mod key;
+mod node;
+mod nodes;
+mod poster;
+mod queue;
+mod rpc;
+mod settings;
+mod view;
+
+pub use endpoint::{Endpoint, EndpointError};
+pub use key::{Account, Password};
+pub use settings::EthereumSettings;
+pub use view::Standing;
+
+use super::{
+    At, BaseChain, ChainError, Head, Inclusion, PostStatus,
+    contract::{self, Call, ContractError},
+};
+use crate::{block::ProvenBlock, proof::VerificationKey};
+use alloy_primitives::Address;
+use arterial_protocol::{BlockNumber, StateRoot};
+use arterial_storage::Clock;
+use node::{Simulated, Tag};
+use nodes::Nodes;
+use parking_lot::Mutex;
+use queue::{Item, Queue};
+use std::{fmt, sync::Arc};
+use view::View;
+
+/// A chain that can be reached.
+pub struct Connection {
+    nodes: Nodes,
+    chain_id: u64,
+    settings: EthereumSettings,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("chain_id", &self.chain_id)
+            .field("settings", &self.settings)
+            .finish()
+    }
+}
+
+impl Connection {
+    /// Asks the nodes which chain they are of.
+    ///
+    /// # Errors
+    /// None answers, or they are of different chains.
+    pub fn new(settings: EthereumSettings, clock: Arc<dyn Clock>) -> Result<Self, ChainError> {
+        let nodes = Nodes::new(&settings);
+        let chain_id = nodes.chain_id()?;
+        Ok(Self { nodes, chain_id, settings, clock })
+    }
+
+    /// The EIP-155 id of the chain.
+    #[must_use]
+    pub const fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    /// Attaches to the contract of a deployment, to post blocks from an account.
+    ///
+    /// # Errors
+    /// What stands at the address has other code, another verification key or another genesis; or the chain can't be
+    /// asked.
+    pub fn open(
+        self,
+        account: Account,
+        contract: contract::Address,
+        key: &[[u8; 32]; VerificationKey::WORDS],
+        genesis: StateRoot,
+    ) -> Result<EthereumChain, ChainError> {
+        let chain = EthereumChain::new(self, Some(account), contract);
+        if chain.key()? != *key {
+            return Err(
+                chain.wrong_contract("it checks proofs with another verification key than this deployment's")
+            );
+        }
+        let address = chain.contract;
+        let found = chain.nodes().ask(|node| node.state_root(address, BlockNumber::GENESIS, Tag::Latest))?;
+        if found != Some(genesis) {
+            return Err(chain.wrong_contract("it began with another state than this deployment's"));
+        }
+        Ok(chain)
+    }
+
+    /// Attaches to a contract to read what it holds.
+    ///
+    /// # Errors
+    /// What stands at the address is no settlement contract, or the chain can't be asked.
+    pub fn read(self, contract: contract::Address) -> Result<EthereumChain, ChainError> {
+        let chain = EthereumChain::new(self, None, contract);
+        chain.key()?;
+        Ok(chain)
+    }
+}
+
+/// The contract on a chain; see the [module](self).
+pub struct EthereumChain {
+    connection: Connection,
+    account: Option<Account>,
+    contract: Address,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The newest state of the chain that was read, and when.
+    view: Option<(View, u64)>,
+    queue: Queue,
+}
+
+impl fmt::Debug for EthereumChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EthereumChain")
+            .field("connection", &self.connection)
+            .field("account", &self.account)
+            .field("contract", &self.contract)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EthereumChain {
+    fn new(connection: Connection, account: Option<Account>, contract: contract::Address) -> Self {
+        Self { connection, account, contract: contract.0.into(), state: Mutex::default() }
+    }
+
+    const fn nodes(&self) -> &Nodes {
+        &self.connection.nodes
+    }
+
+    const fn settings(&self) -> &EthereumSettings {
+        &self.connection.settings
+    }
+
+    /// The contract's address.
+    #[must_use]
+    pub fn contract(&self) -> contract::Address {
+        contract::Address(self.contract.into_array())
+    }
+
+    /// The verification key in the contract's code.
+    ///
+    /// # Errors
+    /// What stands there is no settlement contract, or the chain can't be asked.
+    pub fn key(&self) -> Result<[[u8; 32]; VerificationKey::WORDS], ChainError> {
+        let code = self.nodes().ask(|node| node.code(self.contract, Tag::Latest))?;
+        contract::key_in_code(&code).ok_or_else(|| {
+            self.wrong_contract(match code.len() {
+                0 => "there is no contract: give the address that `deploy` printed, on this chain",
+                _ => "the code there is not the settlement contract's",
+            })
+        })
+    }
+
+    fn wrong_contract(&self, what: &str) -> ChainError {
+        ChainError::WrongContract {
+            address: self.contract(),
+            chain_id: self.connection.chain_id,
+            what: what.into(),
+        }
+    }
+
+    /// What the contract would say to a block now, from its own sequencer. Nothing is sent.
+    ///
+    /// # Errors
+    /// The chain can't be asked.
+    pub fn would_take(&self, block: &ProvenBlock) -> Result<Result<(), ContractError>, ChainError> {
+        let from = self.sequencer()?;
+        let calldata = Call::post_block(block.statement(), block.proof()).encode();
+        self.simulate(from, &calldata)
+    }
+
+    fn simulate(&self, from: Address, calldata: &[u8]) -> Result<Result<(), ContractError>, ChainError> {
+        let call =
+            Simulated { from: Some(from), to: self.contract, calldata, gas: self.settings().gas_limit };
+        Ok(self.nodes().ask(|node| node.call(&call, Tag::Latest))?.map(|_| ()))
+    }
+
+    /// Where a block was included, by the contract's event.
+    fn inclusion(&self, number: BlockNumber, view: &View) -> Result<Inclusion, ChainError> {
+        let found = self.nodes().ask(|node| {
+            let Some(hash) = node.posted_by(self.contract, number, view.height)? else { return Ok(None) };
+            node.receipt(hash)
+        })?;
+        let receipt = found.ok_or_else(|| {
+            self.wrong_contract(&format!("the nodes have no event for block {number}, which stands in it"))
+        })?;
+        Ok(Inclusion { height: receipt.block_number.to(), gas_used: receipt.gas_used.to() })
+    }
+}
+
+impl BaseChain for EthereumChain {
+    fn chain_id(&self) -> u64 {
+        self.connection.chain_id
+    }
+
+    fn post(&self, block: &ProvenBlock) -> Result<(), ChainError> {
+        let statement = *block.statement();
+        let number = statement.number;
+        let mut state = self.state.lock();
+        let view = self.look(&mut state)?;
+        let calldata = Call::post_block(&statement, block.proof()).encode();
+        let wrong_number = |expected| {
+            let error = ContractError::WrongBlockNumber { expected, got: number };
+            Err(ChainError::Rejected { number, error })
+        };
+        if number <= view.settled {
+            let stands = self.nodes().state_root(self.contract, number, At::Latest)?;
+            return if stands == Some(statement.new_state_root) {
+                Ok(())
+            } else {
+                wrong_number(view.settled.next())
+            };
+        }
+        let expected = state.queue.next(view.settled);
+        match state.queue.get(number) {
+            Some(queued) if queued.statement != statement => return wrong_number(expected),
+            Some(_) => {}
+            None if number != expected => return wrong_number(expected),
+            None if state.queue.is_full() => {
+                return Err(ChainError::Misuse(format!("{} blocks wait already", queue::QUEUE_BLOCKS_MAX)));
+            }
+            None => {
+                // The contract is asked about the first of the queue only; it holds no root yet for those behind it.
+                if state
+                    .queue
+                    .last()
+                    .is_some_and(|last| last.statement.new_state_root != statement.old_state_root)
+                {
+                    return Err(ChainError::Rejected { number, error: ContractError::InvalidProof });
+                }
+                state.queue.items().push_back(Item::new(statement, calldata));
+            }
+        }
+        self.drive(&mut state, &view)
+    }
+
+    fn tend(&self) -> Result<(), ChainError> {
+        let mut state = self.state.lock();
+        let view = self.look(&mut state)?;
+        self.drive(&mut state, &view)
+    }
+
+    fn status(&self, number: BlockNumber) -> Result<PostStatus, ChainError> {
+        let mut state = self.state.lock();
+        let view = self.look(&mut state)?;
+        if number > view.settled {
+            return Ok(match state.queue.get(number) {
+                Some(item) => {
+                    item.given_up().map_or(PostStatus::Pending, |error| PostStatus::Reverted(error.clone()))
+                }
+                None => PostStatus::Unknown,
+            });
+        }
+        drop(state);
+        // No block of ours made genesis, so there is no place of it to tell.
+        let inclusion = match number {
+            BlockNumber::GENESIS => Inclusion { height: 0, gas_used: 0 },
+            number => self.inclusion(number, &view)?,
+        };
+        let is_final = view.settled_final.is_some_and(|settled| number <= settled)
+            && inclusion.height <= view.finalized_height;
+        Ok(if is_final { PostStatus::Final(inclusion) } else { PostStatus::Posted(inclusion) })
+    }
+
+    fn head(&self) -> Result<Head, ChainError> {
+        let View { height, finalized_height, settled, .. } = self.look(&mut self.state.lock())?;
+        Ok(Head { height, finalized_height, settled })
+    }
+
+    fn state_root(&self, number: BlockNumber, at: At) -> Result<Option<StateRoot>, ChainError> {
+        let view = self.look(&mut self.state.lock())?;
+        let newest = match at {
+            At::Latest => Some(view.settled),
+            At::Finalized => view.settled_final,
+        };
+        if newest.is_none_or(|newest| newest < number) {
+            return Ok(None);
+        }
+        self.nodes().state_root(self.contract, number, at)
+    }
+}

@@ -1,0 +1,191 @@
+//! Several nodes of one chain: one is asked, all are asked for what everything rests on.
+
+use super::{
+    node::{Node, Tag},
+    rpc::{Rpc, RpcError},
+    settings::EthereumSettings,
+};
+use crate::chain::{At, ChainError};
+use alloy_primitives::{Address, B256};
+use arterial_protocol::{BlockNumber, StateRoot};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub(super) struct Nodes {
+    all: Vec<Node>,
+    /// The one that answered last.
+    preferred: AtomicUsize,
+}
+
+/// What became of a transaction that was sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// A node has it.
+    Taken,
+    /// Another one with this nonce pays too much to be replaced by it.
+    Underpriced,
+    /// Its nonce is used up: the state that it was made from is old.
+    Late,
+    /// The account can't pay for it.
+    NoFunds,
+}
+
+impl Nodes {
+    pub(super) fn new(settings: &EthereumSettings) -> Self {
+        let node = |endpoint: &_| Node(Rpc::new(Clone::clone(endpoint), settings.timeout));
+        Self { all: settings.endpoints.iter().map(node).collect(), preferred: AtomicUsize::new(0) }
+    }
+
+    /// The id that every node that answers says; one at least does.
+    pub(super) fn chain_id(&self) -> Result<u64, ChainError> {
+        let expected = self.ask(Node::chain_id)?;
+        for node in &self.all {
+            if let Ok(got) = node.chain_id()
+                && got != expected
+            {
+                let what = format!("it is a node of chain {got}, the others are of chain {expected}");
+                return Err(ChainError::Node { endpoint: node.0.endpoint.to_string(), what });
+            }
+        }
+        Ok(expected)
+    }
+
+    /// Asks the node that answered last; another one where it can't be reached.
+    pub(super) fn ask<T>(&self, question: impl Fn(&Node) -> Result<T, RpcError>) -> Result<T, ChainError> {
+        let begin = self.preferred.load(Ordering::Relaxed);
+        let mut first_failure = None;
+        for at in (0..self.all.len()).map(|step| (begin + step) % self.all.len()) {
+            let node = &self.all[at];
+            match question(node) {
+                Ok(answer) => {
+                    self.preferred.store(at, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Err(RpcError::Refused { message, .. }) => return Err(failure(node, message)),
+                Err(RpcError::Unreachable(what)) => {
+                    tracing::warn!(endpoint = %node.0.endpoint, %what, "a node does not answer");
+                    first_failure.get_or_insert_with(|| failure(node, what));
+                }
+            }
+        }
+        Err(first_failure
+            .unwrap_or_else(|| ChainError::Misuse("no endpoint of the base chain is given".into())))
+    }
+
+    /// The root that the contract holds for a block, as every node that answers says. None of them is believed against
+    /// another. A finalised root needs more than half of the nodes, and all that answer must have it.
+    pub(super) fn state_root(
+        &self,
+        contract: Address,
+        number: BlockNumber,
+        at: At,
+    ) -> Result<Option<StateRoot>, ChainError> {
+        let mut found: Option<(&Node, StateRoot)> = None;
+        let (mut answered, mut lacking, mut failed) = (0, 0, None);
+        for node in &self.all {
+            match node.state_root(contract, number, Tag::from(at)) {
+                Ok(Some(root)) => match found {
+                    Some((other, different)) if different != root => {
+                        let claims = [(other, different), (node, root)]
+                            .map(|(node, root)| (node.0.endpoint.to_string(), root));
+                        return Err(ChainError::Disagreement { number, claims: Box::new(claims) });
+                    }
+                    _ => (found, answered) = (Some((node, root)), answered + 1),
+                },
+                Ok(None) => (lacking, answered) = (lacking + 1, answered + 1),
+                // Not final yet, to some nodes; others have no state of the chain's beginning.
+                Err(RpcError::Refused { .. }) if at == At::Finalized => {
+                    (lacking, answered) = (lacking + 1, answered + 1);
+                }
+                Err(RpcError::Refused { message: what, .. } | RpcError::Unreachable(what)) => {
+                    failed = Some(failure(node, what));
+                }
+            }
+        }
+        match (at, failed) {
+            (_, Some(failure)) if answered == 0 => Err(failure),
+            (At::Finalized, Some(failure)) if answered * 2 <= self.all.len() => Err(failure),
+            (At::Finalized, _) if lacking > 0 => Ok(None),
+            _ => Ok(found.map(|(_, root)| root)),
+        }
+    }
+
+    /// Sends a transaction by every node, so that none of them can hold it back.
+    pub(super) fn send(&self, transaction: &[u8]) -> Result<Sent, ChainError> {
+        let mut outcome: Result<Sent, ChainError> = Err(ChainError::Misuse("no endpoint is given".into()));
+        for node in &self.all {
+            let this = match node.send(transaction) {
+                Ok(_) => Ok(Sent::Taken),
+                Err(RpcError::Refused { message, .. }) => {
+                    understand(&message).ok_or_else(|| failure(node, message))
+                }
+                Err(RpcError::Unreachable(what)) => Err(failure(node, what)),
+            };
+            match (&outcome, &this) {
+                (Ok(Sent::Taken), _) => {}
+                (_, Ok(Sent::Taken)) | (Err(_), _) => outcome = this,
+                (Ok(_), _) => {}
+            }
+        }
+        outcome
+    }
+
+    /// The receipt of a transaction, whichever of its replacements was included.
+    pub(super) fn receipt(&self, hashes: &[B256]) -> Result<Option<super::node::Receipt>, ChainError> {
+        for &hash in hashes.iter().rev() {
+            if let Some(receipt) = self.ask(|node| node.receipt(hash))? {
+                return Ok(Some(receipt));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn failure(node: &Node, what: String) -> ChainError {
+    ChainError::Node { endpoint: node.0.endpoint.to_string(), what }
+}
+
+/// What clients mean; there are no codes for it.
+fn understand(message: &str) -> Option<Sent> {
+    let message = message.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if says(&["already known", "known transaction", "already imported", "already exists", "already in"]) {
+        Some(Sent::Taken)
+    } else if says(&["nonce too low", "nonce is too low", "nonce too small", "oldnonce"]) {
+        Some(Sent::Late)
+    } else if says(&[
+        "underpriced",
+        "replacement",
+        "replace",
+        "fee too low",
+        "price too low",
+        "less than block base fee",
+    ]) {
+        Some(Sent::Underpriced)
+    } else if says(&["insufficient funds", "insufficient balance", "enough funds"]) {
+        Some(Sent::NoFunds)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_understood_in_the_words_of_several_clients() {
+        for (message, meaning) in [
+            ("already known", Some(Sent::Taken)),
+            ("transaction already imported", Some(Sent::Taken)),
+            ("Known transaction", Some(Sent::Taken)),
+            ("replacement transaction underpriced", Some(Sent::Underpriced)),
+            ("max fee per gas less than block base fee", Some(Sent::Underpriced)),
+            ("nonce too low: next nonce 5, tx nonce 4", Some(Sent::Late)),
+            ("insufficient funds for gas * price + value", Some(Sent::NoFunds)),
+            ("the method does not exist", None),
+            ("", None),
+        ] {
+            assert_eq!(understand(message), meaning, "{message}");
+        }
+    }
+}

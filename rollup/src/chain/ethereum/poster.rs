@@ -1,0 +1,197 @@
+//! What is due for the blocks in the queue.
+
+use super::{
+    Account, EthereumChain, State,
+    fees::Fees,
+    node::{Simulated, Tag},
+    nodes::Sent,
+    queue::{Item, Queue, Transaction},
+    view::View,
+};
+use crate::chain::{
+    ChainError,
+    contract::{self, ContractError},
+};
+use alloy_consensus::TxEip1559;
+use alloy_primitives::{Bytes, TxKind, U256};
+
+/// What is to be done for a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Due {
+    /// Send what was sent, byte for byte.
+    Again,
+    /// Make a transaction that pays so much.
+    Anew(Fees),
+}
+
+impl EthereumChain {
+    /// Sends and replaces what is due. What was not sent in the end is forgotten, so that it is submitted again.
+    pub(super) fn drive(&self, state: &mut State, view: &View) -> Result<(), ChainError> {
+        let driven = self.drive_queue(&mut state.queue, view);
+        state.queue.forget_unsent();
+        if !matches!(driven, Ok(true)) {
+            state.view = None;
+        }
+        driven.map(|_| ())
+    }
+
+    /// Whether the view was good enough for all that was due.
+    fn drive_queue(&self, queue: &mut Queue, view: &View) -> Result<bool, ChainError> {
+        if queue.items().is_empty() {
+            return Ok(true);
+        }
+        let account = self.account.as_ref();
+        let account = account.ok_or_else(|| {
+            ChainError::Misuse("this chain was opened for reading: nothing can be posted".into())
+        })?;
+        let now = self.connection.clock.now_ms();
+        let highest = queue.highest();
+        for (nonce, item) in (view.nonce..).zip(queue.items()) {
+            self.note_revert(item, account, view)?;
+            let number = item.statement.number;
+            if let Some(error) = item.given_up() {
+                return Err(ChainError::Rejected { number, error: error.clone() });
+            }
+            let Some(due) = self.due(item, nonce, now, highest, view)? else { continue };
+            if number == view.settled.next() {
+                // Before anything is spent.
+                self.simulate(account.sender(), &item.calldata)?
+                    .map_err(|error| ChainError::Rejected { number, error })?;
+            }
+            if !self.send(item, account, nonce, due, now)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn due(
+        &self,
+        item: &Item,
+        nonce: u64,
+        now: u64,
+        highest: Option<Fees>,
+        view: &View,
+    ) -> Result<Option<Due>, ChainError> {
+        let settings = self.settings();
+        let past =
+            |since: u64, wait: std::time::Duration| u128::from(now.saturating_sub(since)) >= wait.as_millis();
+        let quote = Fees::quote(view.base_fee, settings);
+        let Some(sent) = &item.transaction else {
+            return Ok(Some(Due::Anew(quote?)));
+        };
+        if sent.nonce != nonce {
+            let quote = quote?;
+            let replacing = highest.and_then(|fees| fees.bumped(quote, settings));
+            return Ok(Some(Due::Anew(replacing.unwrap_or(quote))));
+        }
+        if past(sent.priced_ms, settings.bump) {
+            // What is sent and pays enough may stay as it is; what does not waits for a price within the limit.
+            if let Some(fees) = quote.as_ref().ok().and_then(|quote| sent.fees.bumped(*quote, settings)) {
+                return Ok(Some(Due::Anew(fees)));
+            }
+            if sent.fees.max < view.base_fee {
+                quote?;
+            }
+        }
+        Ok(past(sent.sent_ms, settings.resend).then_some(Due::Again))
+    }
+
+    /// Whether it was sent on a view that is not too old.
+    fn send(
+        &self,
+        item: &mut Item,
+        account: &Account,
+        nonce: u64,
+        due: Due,
+        now: u64,
+    ) -> Result<bool, ChainError> {
+        let mut transaction = match (due, &item.transaction) {
+            (Due::Again, Some(sent)) => Transaction { sent_ms: now, ..sent.clone() },
+            (Due::Again, None) => return Ok(true),
+            (Due::Anew(fees), _) => self.sign(account, item.calldata.clone(), nonce, fees, now)?,
+        };
+        let Transaction { fees, .. } = transaction;
+        match self.nodes().send(&transaction.bytes)? {
+            Sent::Taken => {}
+            Sent::Late => {
+                tracing::info!(block = %item.statement.number, nonce, "the nonce is used up already; looking again");
+                return Ok(false);
+            }
+            Sent::Underpriced => {
+                // The next turn pays more.
+                transaction.priced_ms = 0;
+                transaction.sent_ms = now;
+            }
+            Sent::NoFunds => return Err(self.no_funds(account, fees)),
+        }
+        if matches!(due, Due::Anew(_)) {
+            tracing::info!(block = %item.statement.number, nonce, max_fee = fees.max, "sent");
+        }
+        item.sent(transaction);
+        Ok(true)
+    }
+
+    fn sign(
+        &self,
+        account: &Account,
+        calldata: Vec<u8>,
+        nonce: u64,
+        fees: Fees,
+        now: u64,
+    ) -> Result<Transaction, ChainError> {
+        let (bytes, hash) = account.sign(TxEip1559 {
+            chain_id: self.connection.chain_id,
+            nonce,
+            gas_limit: self.settings().gas_limit,
+            max_fee_per_gas: fees.max,
+            max_priority_fee_per_gas: fees.priority,
+            to: TxKind::Call(self.contract),
+            value: U256::ZERO,
+            access_list: Default::default(),
+            input: Bytes::from(calldata),
+        })?;
+        Ok(Transaction { nonce, fees, bytes, hashes: vec![hash], priced_ms: now, sent_ms: now })
+    }
+
+    fn no_funds(&self, account: &Account, fees: Fees) -> ChainError {
+        let needed = fees.max.saturating_mul(self.settings().gas_limit.into());
+        match self.nodes().ask(|node| node.balance(account.sender())) {
+            Ok(got) => ChainError::Funds { account: account.address(), needed, got },
+            Err(error) => error,
+        }
+    }
+
+    /// Looks what became of a transaction whose nonce is used up though its block does not stand: it was included and
+    /// reverted, or another one of this account came in its place.
+    fn note_revert(&self, item: &mut Item, account: &Account, view: &View) -> Result<(), ChainError> {
+        let number = item.statement.number;
+        let Some(sent) = item.transaction.as_ref().filter(|sent| sent.nonce < view.nonce) else {
+            return Ok(());
+        };
+        let Some(receipt) = self.nodes().receipt(&sent.hashes)? else {
+            tracing::warn!(block = %number, nonce = sent.nonce, "another transaction of this account took the nonce");
+            return Ok(());
+        };
+        if receipt.succeeded() {
+            // It stands in a newer state than the one that was looked at.
+            return Ok(());
+        }
+        let height: u64 = receipt.block_number.to();
+        let (from, gas) = (Some(account.sender()), self.settings().gas_limit);
+        let call = Simulated { from, to: self.contract, calldata: &item.calldata, gas };
+        let before = Tag::Height(height.saturating_sub(1));
+        // The receipt has no reason in it. Run again on the state before, it says it, but for what came in the same block.
+        let again = self.nodes().ask(|node| node.call(&call, before)).ok().and_then(Result::err);
+        let error = again.unwrap_or(ContractError::Other(Vec::new()));
+        tracing::warn!(block = %number, %error, height, "a transaction was included and reverted");
+        item.revert(error);
+        Ok(())
+    }
+
+    /// The account that posts, if this chain was opened to post.
+    #[must_use]
+    pub fn account(&self) -> Option<contract::Address> {
+        self.account.as_ref().map(Account::address)
+    }
+}

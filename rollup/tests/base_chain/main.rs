@@ -1,0 +1,14 @@
+//! What every base chain must do, on every base chain: the embedded one, and Ethereum's rules as anvil has them.
+#![cfg(all(feature = "embedded-chain", feature = "ethereum"))]
+#![expect(clippy::unwrap_used, reason = "clippy allows it in test functions, and not in what they share")]
+
+mod embedded;
+mod ethereum;
+mod gas;
+mod keys;
+#[path = "../nodes/mod.rs"]
+mod nodes;
+mod proxy;
+#[path = "../stand_in/mod.rs"]
+mod stand_in;
+mod suite;

@@ -1,0 +1,40 @@
+//! Settling on Ethereum and chains like it.
+
+use crate::{builder::EngineBuilder, error::EngineError};
+use arterial_rollup::chain::{
+    BaseChain,
+    contract::Address,
+    ethereum::{Account, Connection},
+};
+use std::{cell::Cell, rc::Rc, sync::Arc};
+
+impl EngineBuilder {
+    /// Settles on a chain that is reached over JSON-RPC, in a contract that was [deployed](Self::deploy) for this
+    /// deployment, from an account that must be its sequencer. Opening fails where the contract is another one.
+    #[must_use]
+    pub fn ethereum(self, connection: Connection, account: Account, contract: Address) -> Self {
+        self.chain(connection.chain_id(), move |ours| {
+            let chain = connection.open(account, contract, &ours.key.words(), ours.genesis_state_root)?;
+            Ok(Arc::new(chain) as Arc<dyn BaseChain>)
+        })
+    }
+
+    /// Deploys the contract of the deployment in the directory, which is begun where there is none, and waits until it
+    /// is in a block; its address is needed from then on. The account becomes its sequencer. Doing it again makes
+    /// another contract, in which every block is posted anew.
+    ///
+    /// # Errors
+    /// As for [`Self::open`], or the contract can't be deployed.
+    pub fn deploy(self, connection: Connection, account: Account) -> Result<Address, EngineError> {
+        let address = Rc::new(Cell::new(None));
+        let deployed = Rc::clone(&address);
+        let engine = self.chain(connection.chain_id(), move |ours| {
+            let contract = connection.deploy(&account, &ours.key.words(), ours.genesis_state_root)?;
+            deployed.set(Some(contract));
+            let chain = connection.open(account, contract, &ours.key.words(), ours.genesis_state_root)?;
+            Ok(Arc::new(chain) as Arc<dyn BaseChain>)
+        });
+        drop(engine.open_stepped()?);
+        address.get().ok_or_else(|| EngineError::Inconsistent { what: "no contract was deployed".into() })
+    }
+}
