@@ -1,5 +1,7 @@
 //! What the command line takes.
 
+mod help;
+
 use arterial::protocol::{
     FieldElement, ShardCount, StateRoot,
     limits::{BUNDLE_WRITES_MAX, RECORD_BYTES_MAX, SHARDS_MAX, SLOTS_END},
@@ -8,6 +10,12 @@ use arterial::rollup::chain::embedded::VALIDATORS_MAX;
 #[cfg(feature = "ethereum")]
 use arterial::rollup::chain::{contract::Address, ethereum::Endpoint};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
+#[cfg(feature = "ethereum")]
+use help::DEPLOY_HELP;
+use help::{
+    COMMIT_HELP, EXAMPLES, EXPORT_HELP, FAIRNESS_HELP, INGEST_HELP, INSPECT_HELP, PROVE_HELP, REPAIR_HELP,
+    RUN_HELP, STATUS_HELP, VERIFY_HELP,
+};
 use std::{ffi::OsString, path::PathBuf, str::FromStr};
 
 /// Makes medical-device writes durable, commits them, proves each block and settles it on a proof-of-stake chain.
@@ -21,17 +29,6 @@ pub(crate) struct Cli {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
-
-const EXAMPLES: &str = "\
-Examples:
-  arterial run                                      synthetic vitals, from the device to the final block
-  arterial run --input recordings/ --replicate 100
-  arterial verify arterial-run/receipts/* --chain arterial-run
-  arterial inspect arterial-run
-  arterial repair arterial-run
-  arterial bench ingest
-
-`arterial COMMAND --help` has each command's examples and exit codes.";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -61,183 +58,6 @@ pub(crate) enum Command {
     #[command(after_long_help = EXPORT_HELP, after_help = EXPORT_HELP)]
     ExportProof(ExportArgs),
 }
-
-const RUN_HELP: &str = "\
-Devices sign their readings before the clock of the ingest starts, as they would on their own hardware. The
-same command on the same directory goes on where an earlier one stopped; what was durable is counted as
-`repeated`. Formats of --input: WFDB (.hea with .dat, formats 16 and 212), PPG counts (.csv), Dexcom Clarity
-(.csv), FHIR R4 Observation or Bundle (.json), Open mHealth (.json).
-
-The report, also in OUT/report.json: `records` are this run's writes that are durable, `repeated` those of
-them that were so before; `records_per_second` are the others over `seconds`, from the first submit to the
-last durable acknowledgement. `gas_per_block`, `gas_per_record` and `blocks` are of all blocks of OUT.
-
-Examples:
-  arterial run --devices 64 --seconds 600
-  arterial run --input recordings/ --replicate 1000 --shards 16 --json
-  arterial run --input recordings/ --receipts all --out ward-7
-  arterial run --chain http://127.0.0.1:8545 --contract 0x… --keystore key.json --password-file password --out ward-7
-
-Exit codes:
-  0    everything submitted, final, and every receipt taken verifies
-  1    it failed; stderr says why
-  2    the command line is wrong
-  3    it finished, but inputs were skipped or writes refused; stderr says which
-  130  stopped by Ctrl-C: what was acknowledged is durable, the same command goes on";
-
-#[cfg(feature = "ethereum")]
-const DEPLOY_HELP: &str = "\
-Begins a deployment in OUT, or takes the one that is there, and deploys its contract with the account as its sequencer.
-Nothing secret is taken from the command line: the key is in an encrypted keystore, whose password is read from a file
-or from the environment variable ARTERIAL_PASSWORD, or it stays with a remote signer.
-
-Examples:
-  arterial deploy --chain http://127.0.0.1:8545 --keystore key.json --password-file password --out ward-7
-  arterial deploy --chain https://node.example --signer http://127.0.0.1:9000 --account 0x…
-
-Exit codes:
-  0    the contract is in a block; its address is on stdout
-  1    it failed; stderr says why
-  2    the command line is wrong";
-
-const STATUS_HELP: &str = "\
-Reads the blocks in DIR and the contract; writes nothing, and may be run while DIR is in use. What a block that is not
-posted waits for is what the contract would say to it now.
-
-Examples:
-  arterial status ward-7 --chain http://127.0.0.1:8545 --contract 0x…
-  arterial status arterial-run                      a run on the embedded chain
-  arterial status ward-7 --chain http://127.0.0.1:8545 --contract 0x… --json
-
-Exit codes:
-  0    every block is final, or on its way
-  1    a block can't be posted as things are, and an operator has to act; or it failed
-  2    the command line is wrong";
-
-const VERIFY_HELP: &str = "\
-The root must come from a source that you trust. --chain reads it from the history of a run's embedded chain; --rpc asks
-the settlement contract on a real one, by as many nodes as are given, of which none may contradict another; --state-root
-takes what you read from the contract yourself.
-
---deep checks a whole block as an auditor does, from the directory's published files alone: the block's proof, the
-proof that every record of its batches follows the rules, that the batches' bytes are those that were proven, and
-the root on the chain in the directory. Nothing in it is secret.
-
-Examples:
-  arterial verify arterial-run/receipts/*.receipt --chain arterial-run
-  arterial verify a.receipt --rpc https://node.example --rpc https://other.example --contract 0x…
-  arterial verify a.receipt --state-root 0x0c6f… --print
-  arterial verify --deep arterial-run 3
-
-Exit codes:
-  0    every receipt verifies, or the block does
-  1    a receipt or the block does not, and the step that failed is named; or a root or file could not be read
-  2    the command line is wrong";
-
-const INSPECT_HELP: &str = "\
-Nothing is changed. Run it while nothing writes there: what is just being written would read as damaged.
-
-Examples:
-  arterial inspect arterial-run
-  arterial inspect arterial-run --json
-
-Exit codes:
-  0    everything is whole
-  1    a file is damaged or missing, and is named; or DIR can't be read
-  2    the command line is wrong";
-
-const REPAIR_HELP: &str = "\
-Without --apply nothing is changed: it says what it would do. Mended is what can be made again from the logs (batches,
-indexes, segment headers, frames with one turned bit) and what nobody was told is durable (a torn tail, bytes behind
-a segment's end); damaged checkpoints and temporary files are set aside. What is cut or replaced is first copied to
-DIR/quarantine, under its file's name and the range of its bytes; nothing is deleted. Everything else is named, with
-what is lost by it, and left as it is. The directory must not be in use. Opening it cuts a torn tail by itself;
-whoever wants to keep that repairs first.
-
-Examples:
-  arterial repair arterial-run
-  arterial repair arterial-run --apply
-  arterial repair arterial-run --json
-
-Exit codes:
-  0    everything is whole, or was mended
-  1    something can't be mended, and is named; or it failed
-  2    the command line is wrong
-  3    everything that is damaged can be mended: --apply does it";
-
-const INGEST_HELP: &str = "\
-Submits made-up writes as fast as they become durable, or with --rate at a given rate whatever the answers do. Latency
-is from when a write was due until it is known to be durable, so that a stall counts for every write that it held up.
-Nothing is proven; what is durable is sealed into batches behind the log, and with --commit moves the accounts, too.
-Ed25519 writes are signed before the clock starts, all others while it runs. After the run the machine's own limits are
-measured: the same bytes in commits of the same size by nothing but pwrite and fdatasync, with --rate also as many of
-them a second and how long each takes; BLAKE3 of such records; and batches of Ed25519 signatures where devices sign.
-
-Examples:
-  arterial bench ingest
-  arterial bench ingest --auth bundle --bundle 1024 --seconds 60
-  arterial bench ingest --auth mac --rate 250000 --json
-
-Exit codes:
-  0    measured
-  1    it failed; stderr says why
-  2    the command line is wrong";
-
-const PROVE_HELP: &str = "\
-Makes the proof of one block's batches from records that are accepted already: sorts them, moves the accounts, fills the
-trace, proves and checks the proof; all of that is timed. Beside it stands what the proof system does with as many bare
-permutations in the same run.
-
-Examples:
-  arterial bench prove
-  arterial bench prove --records 65536 --devices 16384 --threads 1
-  arterial bench prove --records 4096 --devices 512 --shards 16 --json
-
-Exit codes:
-  0    measured
-  1    it failed; stderr says why
-  2    the command line is wrong";
-
-const COMMIT_HELP: &str = "\
-Moves the accounts of made-up records, block by block: heads, leaves, trees and the accounts' files, synced. Devices are
-enrolled and batches made while the clock stands still. Beside it stands what the permutations take bare, in lanes and
-on all cores, and how long reading the trees back took.
-
-Examples:
-  arterial bench commit
-  arterial bench commit --records 1000000 --devices 100000 --json
-
-Exit codes:
-  0    measured
-  1    it failed; stderr says why
-  2    the command line is wrong";
-
-const FAIRNESS_HELP: &str = "\
-Submits steady writes to one shard, first alone, then while one gateway floods another shard as fast as it can with
-writes of devices that are as unequally busy as Zipf's law has it; then alarms, alone and while their own shard is
-flooded with bulk writes. Blocks are made and committed behind all of it. Latency is from when a write was due until it
-is known to be durable.
-
-Examples:
-  arterial bench fairness
-  arterial bench fairness --rate 10000 --seconds 30 --json
-
-Exit codes:
-  0    measured
-  1    it failed; stderr says why
-  2    the command line is wrong";
-
-const EXPORT_HELP: &str = "\
-Writes verification_key.json, public.json and proof.json, for
-`snarkjs groth16 verify verification_key.json public.json proof.json`.
-
-Examples:
-  arterial export-proof arterial-run 3 --out block-3
-
-Exit codes:
-  0    the three files are written
-  1    it failed; stderr says why
-  2    the command line is wrong";
 
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
