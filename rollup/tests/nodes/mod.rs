@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{self, Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -47,7 +47,7 @@ impl Anvil {
             );
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).build();
         let mut anvil = Self {
             binary,
@@ -132,6 +132,15 @@ impl Drop for Anvil {
             let _ = (child.kill(), child.wait());
         }
     }
+}
+
+/// A port that no test beside this one takes meanwhile: each test is a process, and has ports by its number. They are below
+/// those that the system gives to connections.
+fn free_port() -> u16 {
+    let first = process::id() % 1_500 * 8;
+    let ports = (0..12_000).map(|n| 20_000 + (first + n) % 12_000);
+    let mut ports = ports.filter_map(|port| u16::try_from(port).ok());
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port is free")
 }
 
 /// A quantity as nodes write it.

@@ -12,6 +12,9 @@ use std::{thread, time::Duration};
 
 /// Deploying takes some 900,000.
 const GAS_LIMIT: u64 = 2_000_000;
+/// How often a node may count the account's transaction and not have its receipt yet: it learns of both one after the
+/// other, and a balancer may ask two nodes.
+const TURNS_WITHOUT_RECEIPT_MAX: u32 = 20;
 /// How long a deployment is waited for.
 const WAIT: Duration = Duration::from_secs(15 * 60);
 
@@ -33,7 +36,7 @@ impl Connection {
         let nonce = self.nodes.ask(|node| node.nonce(sender, Tag::Latest))?;
         let code = contract::deployment(key, genesis, account.address());
         let begun = self.clock.now_ms();
-        let (mut hashes, mut fees) = (Vec::new(), None);
+        let (mut hashes, mut fees, mut without_receipt) = (Vec::new(), None, 0);
         loop {
             let elapsed = Duration::from_millis(self.clock.now_ms().saturating_sub(begun));
             let bumps = elapsed.as_millis() / self.settings.bump.as_millis().max(1);
@@ -54,9 +57,10 @@ impl Connection {
                     }
                 };
             }
-            if self.nodes.ask(|node| node.nonce(sender, Tag::Latest))? > nonce
-                && self.nodes.receipt(&hashes)?.is_none()
-            {
+            if self.nodes.ask(|node| node.nonce(sender, Tag::Latest))? > nonce {
+                without_receipt += 1;
+            }
+            if without_receipt > TURNS_WITHOUT_RECEIPT_MAX {
                 return Err(self.failed("another transaction of the account came in its place: deploy again"));
             }
             if elapsed > WAIT {
