@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 const VERSION: u16 = 1;
 /// Bytes of one proof.
 pub(crate) const PROOF_BYTES_MAX: usize = 512 << 20;
-/// Segments of one proof; a full batch of a full shard has a dozen.
+/// Segments of one proof; a full batch of a full shard has eight.
 pub(crate) const SEGMENTS_MAX: usize = 128;
 
 /// What a proof says beside its statement, and why that is so.
