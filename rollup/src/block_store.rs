@@ -19,7 +19,7 @@ use arterial_protocol::{
     BlockNumber, BlockProof, BlockStatement, DataDigest, Digest, Domain, FieldElement, ShardCount, ShardLeaf,
     StateRoot,
 };
-use arterial_storage::Storage;
+use arterial_storage::{Storage, append_checksum, checked_content};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -248,9 +248,7 @@ impl BlockStore {
             };
             bytes.extend_from_slice(shard.as_bytes());
         }
-        let crc = crc32c::crc32c(&bytes);
-        bytes.extend_from_slice(&crc.to_le_bytes());
-        bytes.extend_from_slice(&[0; 4]);
+        append_checksum(&mut bytes);
         bytes
     }
 
@@ -259,14 +257,9 @@ impl BlockStore {
         bytes: &[u8],
         number: BlockNumber,
     ) -> Result<(BlockStatement, BlockProof, Vec<ShardState>), &'static str> {
-        let Some((covered, &[a, b, c, d, 0, 0, 0, 0])) = bytes.split_last_chunk::<8>() else {
-            return Err("it has no checksum");
-        };
-        if crc32c::crc32c(covered) != u32::from_le_bytes([a, b, c, d]) {
-            return Err("its checksum does not match");
-        }
+        let content = checked_content(bytes)?;
         let (head, rest) =
-            WireHead::ref_from_prefix(covered).map_err(|_| "it is shorter than a block's head")?;
+            WireHead::ref_from_prefix(content).map_err(|_| "it is shorter than a block's head")?;
         if head.magic != MAGIC || head.version != VERSION || head.zero != 0 {
             return Err("it is no block file of a known version");
         }

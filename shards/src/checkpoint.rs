@@ -17,7 +17,7 @@ use crate::{
     log::{LogPosition, SegmentId},
 };
 use arterial_protocol::BlockNumber;
-use arterial_storage::Storage;
+use arterial_storage::{Storage, append_checksum, checked_content};
 use std::path::Path;
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
@@ -105,21 +105,14 @@ impl Checkpoint {
             let over = WireOver { slot: slot.into(), zero: 0.into(), position: position.0.into() };
             bytes.extend_from_slice(over.as_bytes());
         }
-        let crc = crc32c::crc32c(&bytes);
-        bytes.extend_from_slice(&crc.to_le_bytes());
-        bytes.extend_from_slice(&[0; 4]);
+        append_checksum(&mut bytes);
         bytes
     }
 
     fn decode(bytes: &[u8], id: &SegmentId) -> Result<Self, &'static str> {
-        let Some((covered, [a, b, c, d, 0, 0, 0, 0])) = bytes.split_last_chunk::<8>() else {
-            return Err("it has no checksum");
-        };
-        if crc32c::crc32c(covered) != u32::from_le_bytes([*a, *b, *c, *d]) {
-            return Err("its checksum does not match");
-        }
+        let content = checked_content(bytes)?;
         let laid_out = "it is not laid out as a checkpoint";
-        let (head, rest) = WireHead::ref_from_prefix(covered).map_err(|_| laid_out)?;
+        let (head, rest) = WireHead::ref_from_prefix(content).map_err(|_| laid_out)?;
         if head.magic != MAGIC || head.version != VERSION {
             return Err(laid_out);
         }

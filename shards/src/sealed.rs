@@ -18,7 +18,7 @@ use crate::{
     sealing::Sealing,
 };
 use arterial_protocol::{Batch, BlockNumber, DataDigest, ShardId};
-use arterial_storage::{Cache, Map, Storage};
+use arterial_storage::{Cache, Map, Storage, append_checksum, checked_content};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -185,11 +185,8 @@ impl SealedBatches {
     fn check_index(&self, bytes: &[u8], number: u64, path: &Path) -> Result<(), ShardError> {
         let corrupt =
             |what: &str| Err(ShardError::Corrupt { path: path.to_owned(), offset: 0, what: what.into() });
-        let Some((covered, [a, b, c, d, 0, 0, 0, 0])) = bytes.split_last_chunk::<8>() else {
-            return corrupt("it has no checksum");
-        };
-        if crc32c::crc32c(covered) != u32::from_le_bytes([*a, *b, *c, *d]) {
-            return corrupt("its checksum does not match");
+        if let Err(what) = checked_content(bytes) {
+            return corrupt(what);
         }
         match Index::parse(bytes) {
             Some(index) if index.head.number == number && index.head.shard == self.shard.0 => Ok(()),
@@ -272,8 +269,6 @@ fn encode_index(sealing: &Sealing) -> Vec<u8> {
         let record = IndexRecord { position: position.0.into(), seq: link.seq.into(), zero: 0.into() };
         bytes.extend_from_slice(record.as_bytes());
     }
-    let crc = crc32c::crc32c(&bytes);
-    bytes.extend_from_slice(&crc.to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
+    append_checksum(&mut bytes);
     bytes
 }

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod cache;
+mod checksum;
 mod clock;
 mod faulty;
 mod file;
@@ -15,6 +16,7 @@ mod map;
 mod memory;
 
 pub use cache::Cache;
+pub use checksum::{append_checksum, checked_content};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use faulty::{Fault, Faulty, Rates};
 pub use file::FileStorage;

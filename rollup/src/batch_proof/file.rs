@@ -11,7 +11,7 @@
 
 use super::{BatchProofError, BatchProver, BatchStatement, ProvenBatches, Statement};
 use arterial_protocol::{BlockNumber, DataDigest, Digest, ShardId};
-use arterial_storage::Storage;
+use arterial_storage::{Storage, append_checksum, checked_content};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -141,21 +141,14 @@ pub(super) fn encode(statement: &Statement, proof: &[u8]) -> Vec<u8> {
         bytes.extend_from_slice(batch.as_bytes());
     }
     bytes.extend_from_slice(proof);
-    let crc = crc32c::crc32c(&bytes);
-    bytes.extend_from_slice(&crc.to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
+    append_checksum(&mut bytes);
     bytes
 }
 
 /// A statement and the bytes that are said to prove it.
 pub(super) fn decode(bytes: &[u8]) -> Result<(Statement, &[u8]), &'static str> {
-    let Some((covered, &[a, b, c, d, 0, 0, 0, 0])) = bytes.split_last_chunk::<8>() else {
-        return Err("it has no checksum");
-    };
-    if crc32c::crc32c(covered) != u32::from_le_bytes([a, b, c, d]) {
-        return Err("its checksum does not match");
-    }
-    let (head, rest) = WireHead::ref_from_prefix(covered).map_err(|_| "it is shorter than its head")?;
+    let content = checked_content(bytes)?;
+    let (head, rest) = WireHead::ref_from_prefix(content).map_err(|_| "it is shorter than its head")?;
     if head.magic != MAGIC || head.version != VERSION || head.zero != 0 {
         return Err("it is no batch proof of a known version");
     }
