@@ -1,5 +1,6 @@
 //! The proof system's parameters, and the hash of its trees and transcript.
 
+use crate::rows::RowHasher;
 use p3_challenger::{
     CanObserve, CanSample, FieldChallenger, GrindingChallenger, HashChallenger, SerializingChallenger32,
 };
@@ -10,7 +11,7 @@ use p3_fri::{FriParameters, TwoAdicFriPcs};
 use p3_koala_bear::KoalaBear;
 use p3_matrix::dense::RowMajorMatrix;
 use p3_merkle_tree::MerkleTreeMmcs;
-use p3_symmetric::{CompressionFunctionFromHasher, SerializingHasher};
+use p3_symmetric::CompressionFunctionFromHasher;
 use p3_uni_stark::StarkConfig;
 
 /// Challenges are of the quintic extension: list decoding reaches 100 bits there, over the quartic it does not.
@@ -89,19 +90,13 @@ pub struct Blake3;
 type Function = p3_blake3::Blake3;
 
 impl ProofHash for Blake3 {
-    type Mmcs = MerkleTreeMmcs<
-        KoalaBear,
-        u8,
-        SerializingHasher<Function>,
-        CompressionFunctionFromHasher<Function, 2, 32>,
-        2,
-        32,
-    >;
+    type Mmcs =
+        MerkleTreeMmcs<KoalaBear, u8, RowHasher, CompressionFunctionFromHasher<Function, 2, 32>, 2, 32>;
     type Challenger = SerializingChallenger32<KoalaBear, HashChallenger<u8, Function, 32>>;
 
     fn mmcs() -> Self::Mmcs {
         let function = p3_blake3::Blake3;
-        MerkleTreeMmcs::new(SerializingHasher::new(function), CompressionFunctionFromHasher::new(function), 0)
+        MerkleTreeMmcs::new(RowHasher, CompressionFunctionFromHasher::new(function), 0)
     }
 
     fn challenger(tag: &[u8]) -> Self::Challenger {

@@ -90,6 +90,7 @@ mod poseidon;
 mod proof;
 #[cfg(feature = "prover")]
 mod prover;
+mod rows;
 mod segment;
 mod shape;
 mod soundness;
