@@ -1,6 +1,6 @@
 //! The proof system's parameters, and the hash of its trees and transcript.
 
-use crate::rows::RowHasher;
+use crate::{pcs::TablePcs, rows::RowHasher};
 use p3_challenger::{
     CanObserve, CanSample, FieldChallenger, GrindingChallenger, HashChallenger, SerializingChallenger32,
 };
@@ -51,16 +51,7 @@ pub trait ProofHash: 'static {
 }
 
 /// The proof system under a hash: FRI with everything but the number of queries fixed.
-pub type Config<H> = StarkConfig<
-    TwoAdicFriPcs<
-        KoalaBear,
-        Radix2DitParallel<KoalaBear>,
-        <H as ProofHash>::Mmcs,
-        ExtensionMmcs<KoalaBear, Challenge, <H as ProofHash>::Mmcs>,
-    >,
-    Challenge,
-    <H as ProofHash>::Challenger,
->;
+pub type Config<H> = StarkConfig<TablePcs<H>, Challenge, <H as ProofHash>::Challenger>;
 
 /// The proof system for a proof with so many queries.
 #[must_use]
@@ -75,7 +66,7 @@ pub fn config<H: ProofHash>(queries: Queries) -> Config<H> {
         query_proof_of_work_bits: QUERY_GRINDING_BITS,
         mmcs: ExtensionMmcs::new(H::mmcs()),
     };
-    let pcs = TwoAdicFriPcs::new(Radix2DitParallel::default(), H::mmcs(), fri);
+    let pcs = TablePcs(TwoAdicFriPcs::new(Radix2DitParallel::default(), H::mmcs(), fri));
     StarkConfig::new(pcs, H::challenger(TRANSCRIPT_TAG))
 }
 

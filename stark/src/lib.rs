@@ -86,6 +86,7 @@ mod config;
 mod digits;
 mod error;
 mod field;
+mod pcs;
 mod poseidon;
 mod proof;
 #[cfg(feature = "prover")]
