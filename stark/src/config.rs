@@ -24,7 +24,7 @@ pub(crate) const QUERY_GRINDING_BITS: usize = 16;
 
 /// Seeds every transcript: the statement's kind, its version, and what the tables' constraints are made of.
 const TRANSCRIPT_TAG: &[u8] =
-    b"arterial/batch-stark/v2: claims, record*4, account, node; C16, C24; depth 20\0";
+    b"arterial/batch-stark/v3: claims, record*4, account, node; C16, C24; depth 20\0";
 
 /// The hash of a proof's Merkle trees and transcript. A proof under one does not verify under another.
 pub trait ProofHash: 'static {
