@@ -51,6 +51,9 @@ pub trait ProofHash: 'static {
 }
 
 /// The proof system under a hash: FRI with everything but the number of queries fixed.
+///
+/// It proves tables whose constraints read a row alone: what it hands out as the next row is zeros, and a constraint on
+/// them would give a proof that does not verify.
 pub type Config<H> = StarkConfig<TablePcs<H>, Challenge, <H as ProofHash>::Challenger>;
 
 /// The proof system for a proof with so many queries.
