@@ -17,6 +17,10 @@ mod soundness;
 mod status;
 mod verify;
 
+// Takes the place of `malloc` by being linked; `.cargo/config.toml` has its settings.
+#[cfg(target_os = "linux")]
+use tikv_jemallocator as _;
+
 use args::{Cli, Command};
 use clap::Parser;
 use error::CliError;

@@ -1,8 +1,8 @@
 //! BLAKE3 of many short messages, each in a SIMD lane of its own.
 //!
 //! BLAKE3 vectorises over the chunks of one long message. A record is one chunk or less, so hashed alone it uses one
-//! lane of 16. The same kernels hash as many messages side by side, given that all are as long as each other and of
-//! whole blocks: then each is a chunk that is also the root (BLAKE3 paper, sections 2.2 and 2.4).
+//! lane of 16. The same kernels hash as many messages side by side, given that all are as long as each other: then each
+//! is a chunk that is also the root, or all are like trees of chunks (BLAKE3 paper, sections 2.2 and 2.4).
 //!
 //! ```text
 //! lane  0   record 0   block 0 ─▶ block 1 ─▶ hash 0        flags: CHUNK_START on the first block,
@@ -18,13 +18,18 @@ use blake3::{
     hazmat::{ContextKey, HasherExt},
     platform::Platform,
 };
+use core::array::from_fn;
 
 /// Messages hashed at once at most: the lanes of AVX-512.
 pub const LANES: usize = 16;
 
+/// Chunks of the longest message that lanes take.
+const CHUNKS_MAX: usize = 8;
+
 /// Domain flags of the compression function: BLAKE3 paper, section 2.2.
 const CHUNK_START: u8 = 1 << 0;
 const CHUNK_END: u8 = 1 << 1;
+const PARENT: u8 = 1 << 2;
 const ROOT: u8 = 1 << 3;
 const DERIVE_KEY_MATERIAL: u8 = 1 << 6;
 
@@ -80,8 +85,7 @@ impl Mode {
     /// The chaining value and the flags that every block starts from.
     fn start(self) -> ([u32; 8], u8) {
         let Some(key) = self.context_key() else { return (IV, 0) };
-        let (words, _) = key.as_chunks::<4>();
-        (core::array::from_fn(|n| u32::from_le_bytes(words[n])), DERIVE_KEY_MATERIAL)
+        (words(key), DERIVE_KEY_MATERIAL)
     }
 }
 
@@ -97,21 +101,21 @@ pub fn hash(mode: Mode, message: &[u8]) -> [u8; 32] {
 
 /// BLAKE3 of each message. Allocates nothing.
 ///
-/// Lanes need messages of one length: a multiple of 64 bytes, up to 1,024. All others are hashed as well, one by one.
+/// Lanes need messages of one length, of up to 8 KiB, and of those that are longer than a chunk as many as each has
+/// chunks, which could fill lanes as well. All others are hashed too, one by one.
 ///
 /// # Panics
 /// There is not one place in `out` for each message.
 pub fn hash_many(mode: Mode, messages: &[&[u8]], out: &mut [[u8; 32]]) {
     assert_eq!(messages.len(), out.len(), "one hash for each message");
-    let platform = Platform::detect();
-    let kernel =
-        messages.first().filter(|_| platform.simd_degree() > 1).and_then(|first| kernel(first.len()));
+    let lanes = Lanes::new(mode);
     for (messages, out) in messages.chunks(LANES).zip(out.chunks_mut(LANES)) {
-        if kernel.is_some_and(|kernel| kernel(platform, mode, messages, out)) {
-            continue;
-        }
-        for (message, out) in messages.iter().zip(out) {
-            *out = hash(mode, message);
+        if lanes.take(messages) {
+            lanes.hash(messages, out);
+        } else {
+            for (message, out) in messages.iter().zip(out) {
+                *out = hash(mode, message);
+            }
         }
     }
 }
@@ -131,56 +135,136 @@ pub fn hash_blocks(mode: Mode, messages: &[[u8; BLOCK_LEN]], out: &mut [[u8; 32]
     }
 }
 
-/// Hashes up to [`LANES`] messages, or says that they are not of its length and does nothing.
-type Kernel = fn(Platform, Mode, &[&[u8]], &mut [[u8; 32]]) -> bool;
-
-/// The kernel for messages of so many bytes.
-fn kernel(bytes: usize) -> Option<Kernel> {
-    /// By the number of blocks, from 1.
-    const KERNELS: [Kernel; CHUNK_LEN / BLOCK_LEN] = [
-        in_lanes::<64>,
-        in_lanes::<128>,
-        in_lanes::<192>,
-        in_lanes::<256>,
-        in_lanes::<320>,
-        in_lanes::<384>,
-        in_lanes::<448>,
-        in_lanes::<512>,
-        in_lanes::<576>,
-        in_lanes::<640>,
-        in_lanes::<704>,
-        in_lanes::<768>,
-        in_lanes::<832>,
-        in_lanes::<896>,
-        in_lanes::<960>,
-        in_lanes::<1024>,
-    ];
-    KERNELS.get((bytes / BLOCK_LEN).checked_sub(1)?).filter(|_| bytes.is_multiple_of(BLOCK_LEN)).copied()
+/// Hashes messages of one length side by side.
+struct Lanes {
+    platform: Platform,
+    /// The chaining value and the flags that every chunk starts from.
+    start: ([u32; 8], u8),
 }
 
-fn in_lanes<const N: usize>(
-    platform: Platform,
-    mode: Mode,
-    messages: &[&[u8]],
-    out: &mut [[u8; 32]],
-) -> bool {
-    let mut inputs = [&[0; N]; LANES];
-    for (input, message) in inputs.iter_mut().zip(messages) {
-        let Ok(message) = (*message).try_into() else { return false };
-        *input = message;
+impl Lanes {
+    fn new(mode: Mode) -> Self {
+        Self { platform: Platform::detect(), start: mode.start() }
     }
-    let (key, flags) = mode.start();
-    platform.hash_many(
-        &inputs[..messages.len()],
-        &key,
-        0,
-        IncrementCounter::No,
-        flags,
-        CHUNK_START,
-        CHUNK_END | ROOT,
-        out.as_flattened_mut(),
-    );
-    true
+
+    fn take(&self, messages: &[&[u8]]) -> bool {
+        let Some(length) = messages.first().map(|message| message.len()) else { return false };
+        let chunks = length.div_ceil(CHUNK_LEN);
+        self.platform.simd_degree() > 1
+            && (1..=CHUNKS_MAX).contains(&chunks)
+            && (chunks == 1 || messages.len() >= chunks)
+            && messages.iter().all(|message| message.len() == length)
+    }
+
+    /// Hashes messages that it takes: their chunks, then the tree above them, of which an odd last node rises as it is.
+    fn hash(&self, messages: &[&[u8]], out: &mut [[u8; 32]]) {
+        let (count, chunks) = (messages.len(), messages[0].len().div_ceil(CHUNK_LEN));
+        if chunks == 1 {
+            return self.chunk(messages, 0, ROOT, out);
+        }
+        let mut nodes = [[[0; 32]; LANES]; CHUNKS_MAX];
+        for (counter, nodes) in (0..).zip(&mut nodes[..chunks]) {
+            let mut parts: [&[u8]; LANES] = [&[]; LANES];
+            for (part, message) in parts.iter_mut().zip(messages) {
+                *part = message.chunks(CHUNK_LEN).nth(counter).unwrap_or_default();
+            }
+            self.chunk(&parts[..count], counter as u64, 0, &mut nodes[..count]);
+        }
+        let mut left = chunks;
+        while left > 1 {
+            let flags = PARENT | if left == 2 { ROOT } else { 0 };
+            for parent in 0..left / 2 {
+                let children: [[[u8; 32]; 2]; LANES] =
+                    from_fn(|lane| [nodes[2 * parent][lane], nodes[2 * parent + 1][lane]]);
+                let blocks = children.each_ref().map(|pair| pair.as_flattened());
+                self.blocks::<BLOCK_LEN>(&blocks[..count], 0, [flags, 0, 0], &mut nodes[parent][..count]);
+            }
+            if left % 2 == 1 {
+                nodes[left / 2] = nodes[left - 1];
+            }
+            left = left.div_ceil(2);
+        }
+        out.copy_from_slice(&nodes[0][..count]);
+    }
+
+    /// Hashes each message's chunk of this number; `root` is [`ROOT`] if it is the only one.
+    fn chunk(&self, parts: &[&[u8]], counter: u64, root: u8, out: &mut [[u8; 32]]) {
+        let (whole, tail) = (parts[0].len() / BLOCK_LEN, parts[0].len() % BLOCK_LEN);
+        let end = CHUNK_END | root;
+        if let Some(kernel) = whole.checked_sub(1).map(|at| KERNELS[at]) {
+            kernel(self, parts, counter, [0, CHUNK_START, if tail == 0 { end } else { 0 }], out);
+        }
+        if tail == 0 {
+            return;
+        }
+        // The kernels take whole blocks only.
+        let (key, flags) = self.start;
+        let flags = flags | end | if whole == 0 { CHUNK_START } else { 0 };
+        for (part, out) in parts.iter().zip(out) {
+            let mut block = [0; BLOCK_LEN];
+            block[..tail].copy_from_slice(&part[whole * BLOCK_LEN..]);
+            let mut value = if whole == 0 { key } else { words(out) };
+            #[expect(clippy::cast_possible_truncation, reason = "shorter than a block")]
+            self.platform.compress_in_place(&mut value, &block, tail as u8, counter, flags);
+            for (bytes, word) in out.as_chunks_mut::<4>().0.iter_mut().zip(value) {
+                *bytes = word.to_le_bytes();
+            }
+        }
+    }
+
+    /// Runs over the first `N` bytes of each part; flags of every block, of the first one and of the last one besides.
+    fn blocks<const N: usize>(
+        &self,
+        parts: &[&[u8]],
+        counter: u64,
+        [every, first, last]: [u8; 3],
+        out: &mut [[u8; 32]],
+    ) {
+        let mut inputs = [&[0; N]; LANES];
+        for (input, part) in inputs.iter_mut().zip(parts) {
+            *input = part.first_chunk().expect("a part has its blocks");
+        }
+        let (key, flags) = &self.start;
+        self.platform.hash_many(
+            &inputs[..parts.len()],
+            key,
+            counter,
+            IncrementCounter::No,
+            flags | every,
+            first,
+            last,
+            out.as_flattened_mut(),
+        );
+    }
+}
+
+/// [`Lanes::blocks`] of so many bytes.
+type Kernel = fn(&Lanes, &[&[u8]], u64, [u8; 3], &mut [[u8; 32]]);
+
+/// By the number of blocks, from 1.
+const KERNELS: [Kernel; CHUNK_LEN / BLOCK_LEN] = [
+    Lanes::blocks::<64>,
+    Lanes::blocks::<128>,
+    Lanes::blocks::<192>,
+    Lanes::blocks::<256>,
+    Lanes::blocks::<320>,
+    Lanes::blocks::<384>,
+    Lanes::blocks::<448>,
+    Lanes::blocks::<512>,
+    Lanes::blocks::<576>,
+    Lanes::blocks::<640>,
+    Lanes::blocks::<704>,
+    Lanes::blocks::<768>,
+    Lanes::blocks::<832>,
+    Lanes::blocks::<896>,
+    Lanes::blocks::<960>,
+    Lanes::blocks::<1024>,
+];
+
+/// A chaining value's words.
+fn words(value: &[u8; 32]) -> [u32; 8] {
+    let (words, _) = value.as_chunks::<4>();
+    from_fn(|n| u32::from_le_bytes(words[n]))
 }
 
 #[cfg(test)]
@@ -231,11 +315,15 @@ mod tests {
     }
 
     #[test]
-    fn lengths_that_no_lane_takes_are_hashed_one_by_one() {
-        let data = bytes(20 * 2048);
+    fn every_length_of_parts_of_blocks_and_of_several_chunks_agrees_with_one_by_one() {
+        let data = bytes(20 * 9 * CHUNK_LEN);
         for mode in MODES {
-            for length in [1, 63, 65, 96, 127, 1000, 1023, 1025, 1088, 2048] {
-                check(mode, &data.chunks(length).take(20).collect::<Vec<_>>());
+            let around = (1..=8).flat_map(|chunks| [-1, 0, 1, 63, 64, 65, 640].map(|by| chunks * 1024 + by));
+            for length in [1, 63, 65, 96, 127, 1000].into_iter().chain(around) {
+                let messages: Vec<&[u8]> = data.chunks(usize::try_from(length).unwrap()).take(20).collect();
+                for count in [1, 2, 4, 8, 16, 20] {
+                    check(mode, &messages[..count]);
+                }
             }
             check(mode, &[b"", b""]);
         }

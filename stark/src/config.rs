@@ -1,5 +1,6 @@
 //! The proof system's parameters, and the hash of its trees and transcript.
 
+use crate::{pcs::TablePcs, rows::RowHasher};
 use p3_challenger::{
     CanObserve, CanSample, FieldChallenger, GrindingChallenger, HashChallenger, SerializingChallenger32,
 };
@@ -10,7 +11,7 @@ use p3_fri::{FriParameters, TwoAdicFriPcs};
 use p3_koala_bear::KoalaBear;
 use p3_matrix::dense::RowMajorMatrix;
 use p3_merkle_tree::MerkleTreeMmcs;
-use p3_symmetric::{CompressionFunctionFromHasher, SerializingHasher};
+use p3_symmetric::CompressionFunctionFromHasher;
 use p3_uni_stark::StarkConfig;
 
 /// Challenges are of the quintic extension: list decoding reaches 100 bits there, over the quartic it does not.
@@ -23,7 +24,7 @@ pub(crate) const QUERY_GRINDING_BITS: usize = 16;
 
 /// Seeds every transcript: the statement's kind, its version, and what the tables' constraints are made of.
 const TRANSCRIPT_TAG: &[u8] =
-    b"arterial/batch-stark/v2: claims, record*4, account, node; C16, C24; depth 20\0";
+    b"arterial/batch-stark/v3: claims, record*4, account, node; C16, C24; depth 20\0";
 
 /// The hash of a proof's Merkle trees and transcript. A proof under one does not verify under another.
 pub trait ProofHash: 'static {
@@ -50,16 +51,10 @@ pub trait ProofHash: 'static {
 }
 
 /// The proof system under a hash: FRI with everything but the number of queries fixed.
-pub type Config<H> = StarkConfig<
-    TwoAdicFriPcs<
-        KoalaBear,
-        Radix2DitParallel<KoalaBear>,
-        <H as ProofHash>::Mmcs,
-        ExtensionMmcs<KoalaBear, Challenge, <H as ProofHash>::Mmcs>,
-    >,
-    Challenge,
-    <H as ProofHash>::Challenger,
->;
+///
+/// It proves tables whose constraints read a row alone: what it hands out as the next row is zeros, and a constraint on
+/// them would give a proof that does not verify.
+pub type Config<H> = StarkConfig<TablePcs<H>, Challenge, <H as ProofHash>::Challenger>;
 
 /// The proof system for a proof with so many queries.
 #[must_use]
@@ -74,7 +69,7 @@ pub fn config<H: ProofHash>(queries: Queries) -> Config<H> {
         query_proof_of_work_bits: QUERY_GRINDING_BITS,
         mmcs: ExtensionMmcs::new(H::mmcs()),
     };
-    let pcs = TwoAdicFriPcs::new(Radix2DitParallel::default(), H::mmcs(), fri);
+    let pcs = TablePcs(TwoAdicFriPcs::new(Radix2DitParallel::default(), H::mmcs(), fri));
     StarkConfig::new(pcs, H::challenger(TRANSCRIPT_TAG))
 }
 
@@ -89,19 +84,13 @@ pub struct Blake3;
 type Function = p3_blake3::Blake3;
 
 impl ProofHash for Blake3 {
-    type Mmcs = MerkleTreeMmcs<
-        KoalaBear,
-        u8,
-        SerializingHasher<Function>,
-        CompressionFunctionFromHasher<Function, 2, 32>,
-        2,
-        32,
-    >;
+    type Mmcs =
+        MerkleTreeMmcs<KoalaBear, u8, RowHasher, CompressionFunctionFromHasher<Function, 2, 32>, 2, 32>;
     type Challenger = SerializingChallenger32<KoalaBear, HashChallenger<u8, Function, 32>>;
 
     fn mmcs() -> Self::Mmcs {
         let function = p3_blake3::Blake3;
-        MerkleTreeMmcs::new(SerializingHasher::new(function), CompressionFunctionFromHasher::new(function), 0)
+        MerkleTreeMmcs::new(RowHasher, CompressionFunctionFromHasher::new(function), 0)
     }
 
     fn challenger(tag: &[u8]) -> Self::Challenger {

@@ -3,7 +3,8 @@
 //! A digit d is 0, 1 or 2: d·(d−1)·(d−2) = 0, a cubic as every other constraint here, and a third fewer columns than
 //! bits need. A number in a range is a sum of digits, each with its weight. The weights are powers of three, but for
 //! the last one, which brings the sum's greatest value to the range's end exactly. No weight is more than one above
-//! what the digits before it reach, so every number in the range has digits.
+//! what the digits before it reach, so every number in the range has digits. The lowest weight is one, so that a row
+//! which has the number needs no column for its lowest digit.
 
 use p3_air::AirBuilder;
 use p3_field::PrimeCharacteristicRing;
@@ -56,10 +57,30 @@ impl<const N: usize> Weights<N> {
     ) -> AB::Expr {
         let mut number = AB::Expr::ZERO;
         for (&digit, &weight) in digits.iter().zip(&self.0) {
-            let value: AB::Expr = digit.into();
-            builder.assert_zero((value.clone().square() - value.clone()) * (value.clone() - AB::Expr::TWO));
-            number += value * KoalaBear::from_u32(weight);
+            assert_digit(builder, digit.into());
+            number += AB::Expr::from(digit) * KoalaBear::from_u32(weight);
         }
         number
     }
+
+    /// Requires that `number`, which the row has already, is in the range: its digits but the lowest are columns, and
+    /// what they leave is the lowest.
+    pub(crate) fn constrain_number<AB: AirBuilder<F = KoalaBear>, const HIGHER: usize>(
+        &self,
+        builder: &mut AB,
+        number: AB::Expr,
+        higher: &[AB::Var; HIGHER],
+    ) {
+        const { assert!(HIGHER + 1 == N) };
+        let mut lowest = number;
+        for (&digit, &weight) in higher.iter().zip(&self.0[1..]) {
+            assert_digit(builder, digit.into());
+            lowest -= AB::Expr::from(digit) * KoalaBear::from_u32(weight);
+        }
+        assert_digit(builder, lowest);
+    }
+}
+
+fn assert_digit<AB: AirBuilder>(builder: &mut AB, value: AB::Expr) {
+    builder.assert_zero((value.clone().square() - value.clone()) * (value - AB::Expr::TWO));
 }

@@ -86,10 +86,12 @@ mod config;
 mod digits;
 mod error;
 mod field;
+mod pcs;
 mod poseidon;
 mod proof;
 #[cfg(feature = "prover")]
 mod prover;
+mod rows;
 mod segment;
 mod shape;
 mod soundness;

@@ -5,11 +5,12 @@
 //! | `active` | 1 | 0 or 1; 0 is padding |
 //! | `enrolled` | 1 | 0 or 1; if 1, head, `next_seq` and count before are 0 |
 //! | `shard`, `slot`, `identity` | 10 | the same before and after |
-//! | `head`, `count`; `new_head` | 17 | sent as the account was; received as it will be |
-//! | `next_seq` low, high | 12 + 7 | digits of `next_seq` before |
-//! | `reach` | 7 | digits of `next_seq`'s high part + `spread` |
-//! | `new_next_seq` | 19 | digits: at most 2³⁰ |
-//! | `records` | 7 | digits: at most 1,024; `count` after is `count + records` |
+//! | `head`, `next_seq`, `count` | 10 | sent as the account was |
+//! | `head'`, `next_seq'`, `count'`, `spread` | 11 | received as it will be |
+//! | `next_seq` low, high | 11 + 7 | digits of `next_seq` before, but the lowest |
+//! | `reach` | 6 | digits of `next_seq`'s high part + `spread`, but the lowest |
+//! | `next_seq'` | 18 | digits but the lowest: at most 2³⁰ |
+//! | `records` | 6 | digits of `count' − count` but the lowest: at most 1,024 |
 //! | `old_leaf` | 8 | the compression's output, or zeros if enrolled |
 //! | compressions | 2·199 | the account before and after |
 
@@ -58,33 +59,36 @@ pub(super) fn eval<AB: InteractionBuilder<F = KoalaBear>>(builder: &mut AB, c24:
     let [active, enrolled, shard, slot] = *columns.array();
     let identity: &[AB::Var; 8] = columns.array();
     let head: &[AB::Var; 8] = columns.array();
-    let count = columns.one();
+    let [next_seq, count] = *columns.array();
     let new_head: &[AB::Var; 8] = columns.array();
-    let next_seq_low = LOW.constrain(builder, columns.array());
+    let [new_next_seq, new_count, spread] = *columns.array();
+    let low_digits: &[AB::Var; GAP_LOW_DIGITS - 1] = columns.array();
     let next_seq_high = HIGH.constrain(builder, columns.array());
-    let reach = HIGH.constrain(builder, columns.array());
-    let new_next_seq = NEXT_SEQ.constrain(builder, columns.array());
-    let records = RECORDS.constrain(builder, columns.array());
+    let next_seq_low = AB::Expr::from(next_seq) - next_seq_high.clone() * KoalaBear::from_u32(SPREAD_UNIT);
+    let records: AB::Expr = new_count - count;
+    LOW.constrain_number(builder, next_seq_low, low_digits);
+    HIGH.constrain_number::<_, { GAP_HIGH_DIGITS - 1 }>(builder, next_seq_high + spread, columns.array());
+    NEXT_SEQ.constrain_number::<_, { NEXT_SEQ_DIGITS - 1 }>(builder, new_next_seq.into(), columns.array());
+    RECORDS.constrain_number::<_, { RECORDS_DIGITS - 1 }>(builder, records.clone(), columns.array());
     let old_leaf: &[AB::Var; 8] = columns.array();
-
-    let spread = reach - next_seq_high.clone();
-    let next_seq = next_seq_low + next_seq_high * KoalaBear::from_u32(SPREAD_UNIT);
-    let new_count = records.clone() + count;
 
     builder.assert_bool(active);
     builder.assert_bool(enrolled);
     builder.when(AB::Expr::ONE - active).assert_zeros([enrolled.into(), records.clone()]);
     builder.when(enrolled).assert_zeros::<8, _>(*head);
-    builder.when(enrolled).assert_zeros([next_seq.clone(), count.into()]);
+    builder.when(enrolled).assert_zeros([next_seq, count]);
 
     let leaf =
-        |builder: &mut AB, columns: &mut Columns<'_, AB::Var>, head: &[AB::Var; 8], next_seq, count| {
-            let [a, b, c, d, e] = from_fn(|_| AB::Expr::ZERO);
-            let numbers: [AB::Expr; NUMBERS_AFTER_TAG] = [next_seq, count, a, b, c, d, e];
+        |builder: &mut AB, columns: &mut Columns<'_, AB::Var>, head, next_seq: AB::Var, count: AB::Var| {
+            let numbers: [AB::Expr; NUMBERS_AFTER_TAG] = from_fn(|i| match i {
+                0 => next_seq.into(),
+                1 => count.into(),
+                _ => AB::Expr::ZERO,
+            });
             c24.constrain(builder, block24::<AB>(head, identity, TAG_ACCOUNT, numbers), columns)
         };
-    let hashed = leaf(builder, &mut columns, head, next_seq.clone(), count.into());
-    let new_leaf = leaf(builder, &mut columns, new_head, new_next_seq.clone(), new_count.clone());
+    let hashed = leaf(builder, &mut columns, head, next_seq, count);
+    let new_leaf = leaf(builder, &mut columns, new_head, new_next_seq, new_count);
     for (&old, &hashed) in old_leaf.iter().zip(&hashed) {
         builder.assert_eq(old, (AB::Expr::ONE - enrolled) * hashed);
     }
@@ -93,7 +97,7 @@ pub(super) fn eval<AB: InteractionBuilder<F = KoalaBear>>(builder: &mut AB, c24:
         shard: shard.into(),
         slot: slot.into(),
         head: expressions::<AB, 8>(head),
-        next_seq,
+        next_seq: next_seq.into(),
         count: count.into(),
         spread: AB::Expr::ZERO,
     };
@@ -101,9 +105,9 @@ pub(super) fn eval<AB: InteractionBuilder<F = KoalaBear>>(builder: &mut AB, c24:
         shard: shard.into(),
         slot: slot.into(),
         head: expressions::<AB, 8>(new_head),
-        next_seq: new_next_seq,
-        count: new_count,
-        spread,
+        next_seq: new_next_seq.into(),
+        count: new_count.into(),
+        spread: spread.into(),
     };
     before.post(builder, Direction::Send, active.into());
     after.post(builder, Direction::Receive, active.into());

@@ -5,8 +5,11 @@
 //! | `active` | 1 | 0 or 1; 0 is padding |
 //! | `shard`, `slot`, `head`, `next_seq`, `count`, `spread` | 13 | the account before the record, received |
 //! | `digest`, `time_low`, `time_high`, `kind` | 11 | the record |
-//! | `gap` low, high | 12 + 7 | digits of `seq − next_seq`: so `seq` is not before `next_seq` |
-//! | compression | 199 | `head'`; sent with `seq + 1`, `count + 1` and `spread +` the gap's high part |
+//! | `next_seq'`, `spread'` | 2 | after the record: `seq + 1`, and `spread +` the gap's high part |
+//! | `gap` low, high | 11 + 6 | digits of `seq − next_seq` but the lowest: so `seq` is not before `next_seq` |
+//! | compression | 199 | `head'`; sent with `next_seq'`, `count + 1` and `spread'` |
+//!
+//! What is sent is columns, not sums of digits: the buses evaluate it once more for every message.
 
 use super::{Direction, NUMBERS_AFTER_TAG, TAG_RECORD, block24, expressions};
 use crate::{
@@ -55,19 +58,15 @@ fn eval_one<AB: InteractionBuilder<F = KoalaBear>>(
     let [next_seq, count, spread] = *columns.array();
     let digest: &[AB::Var; 8] = columns.array();
     let [time_low, time_high, kind] = *columns.array();
-    let gap_low = LOW.constrain(builder, columns.array());
-    let gap_high = HIGH.constrain(builder, columns.array());
-    let seq = gap_high.clone() * KoalaBear::from_u32(SPREAD_UNIT) + gap_low + next_seq;
+    let [new_next_seq, new_spread] = *columns.array();
+    let seq = new_next_seq - AB::F::ONE;
+    let gap_high: AB::Expr = new_spread - spread;
+    let gap_low = seq.clone() - next_seq - gap_high.clone() * KoalaBear::from_u32(SPREAD_UNIT);
+    LOW.constrain_number::<_, { GAP_LOW_DIGITS - 1 }>(builder, gap_low, columns.array());
+    HIGH.constrain_number::<_, { GAP_HIGH_DIGITS - 1 }>(builder, gap_high, columns.array());
 
-    let numbers: [AB::Expr; NUMBERS_AFTER_TAG] = [
-        slot.into(),
-        seq.clone(),
-        time_low.into(),
-        time_high.into(),
-        kind.into(),
-        AB::Expr::ZERO,
-        AB::Expr::ZERO,
-    ];
+    let numbers: [AB::Expr; NUMBERS_AFTER_TAG] =
+        [slot.into(), seq, time_low.into(), time_high.into(), kind.into(), AB::Expr::ZERO, AB::Expr::ZERO];
     let input = block24::<AB>(head, digest, TAG_RECORD, numbers);
     let new_head = c24.constrain(builder, input, columns);
 
@@ -83,9 +82,9 @@ fn eval_one<AB: InteractionBuilder<F = KoalaBear>>(
         shard: shard.into(),
         slot: slot.into(),
         head: from_fn(|i| new_head[i].into()),
-        next_seq: seq + AB::Expr::ONE,
+        next_seq: new_next_seq.into(),
         count: count + AB::F::ONE,
-        spread: gap_high + spread,
+        spread: new_spread.into(),
     };
     before.post(builder, Direction::Receive, active.into());
     after.post(builder, Direction::Send, active.into());

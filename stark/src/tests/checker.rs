@@ -159,6 +159,6 @@ fn constraints_are_pinned() {
     }
     assert_eq!(
         hasher.finalize().to_hex().as_str(),
-        "008990daf99d46c1026ea8d3000256c6974982bd82b9e2e2caeabb32fee47c1f"
+        "7a9ec194983d0bb7a3b2d3cd109c504cdc80808b3ade869742f233868bd034b3"
     );
 }

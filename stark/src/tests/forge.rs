@@ -11,6 +11,7 @@ use crate::{
         record::{HIGH, LOW, RECORD_COLUMNS, SPREAD_UNIT},
     },
     columns::Columns,
+    digits::Weights,
     field::{WireDigest, digest},
     poseidon::{Circulant, Karatsuba, Poseidon, Visitor},
     prover::trace::Trace,
@@ -136,12 +137,8 @@ pub(super) fn forge(honest: &Trace, extra: Extra, cheat: &mut dyn FnMut(Row<'_>)
     for (at, account) in accounts.iter_mut().enumerate() {
         let place = (account.shard, account.slot);
         cheat(Row::Opening(at, account));
-        let mut state = State {
-            head: account.head,
-            next_seq: LOW.sum(&account.next_seq_low) + HIGH.sum(&account.next_seq_high) * f(SPREAD_UNIT),
-            count: account.count,
-            spread: F::ZERO,
-        };
+        let mut state =
+            State { head: account.head, next_seq: account.next_seq(), count: account.count, spread: F::ZERO };
         let of_account = |record: &Record| (record.shard, record.slot) == place;
         for (at, record) in records.iter_mut().enumerate().filter(|(_, record)| of_account(record)) {
             (record.head, record.next_seq, record.count, record.spread) =
@@ -217,7 +214,7 @@ impl Record {
 
     fn read(cell: &[F]) -> Self {
         let mut columns = Columns::new(cell);
-        Self {
+        let mut record = Self {
             active: columns.one(),
             shard: columns.one(),
             slot: columns.one(),
@@ -229,9 +226,15 @@ impl Record {
             time_low: columns.one(),
             time_high: columns.one(),
             kind: columns.one(),
-            gap_low: *columns.array(),
-            gap_high: *columns.array(),
-        }
+            gap_low: [F::ZERO; 12],
+            gap_high: [F::ZERO; 7],
+        };
+        let [new_next_seq, new_spread] = *columns.array();
+        let gap_high = new_spread - record.spread;
+        let gap_low = new_next_seq - F::ONE - record.next_seq - gap_high * f(SPREAD_UNIT);
+        record.gap_low = all_digits(&LOW, gap_low, columns.array::<11>());
+        record.gap_high = all_digits(&HIGH, gap_high, columns.array::<6>());
+        record
     }
 
     fn input(&self) -> [F; 24] {
@@ -267,8 +270,9 @@ impl Record {
         cell.extend([self.next_seq, self.count, self.spread]);
         cell.extend(self.digest);
         cell.extend([self.time_low, self.time_high, self.kind]);
-        cell.extend(self.gap_low);
-        cell.extend(self.gap_high);
+        cell.extend([self.seq() + F::ONE, self.spread + HIGH.sum(&self.gap_high)]);
+        cell.extend(&self.gap_low[1..]);
+        cell.extend(&self.gap_high[1..]);
         cell.extend(columns(&compressions.c24, self.input()));
         cell
     }
@@ -286,22 +290,34 @@ impl Account {
 
     fn read(cell: &[F]) -> Self {
         let mut columns = Columns::new(cell);
+        let [active, enrolled, shard, slot] = *columns.array();
+        let (identity, head) = (*columns.array(), *columns.array());
+        let [next_seq, count] = *columns.array();
+        let new_head = *columns.array();
+        let [new_next_seq, new_count, spread] = *columns.array();
+        let low_digits: &[F; 11] = columns.array();
+        let next_seq_high = *columns.array();
+        let high = HIGH.sum(&next_seq_high);
         Self {
-            active: columns.one(),
-            enrolled: columns.one(),
-            shard: columns.one(),
-            slot: columns.one(),
-            identity: *columns.array(),
-            head: *columns.array(),
-            count: columns.one(),
-            new_head: *columns.array(),
-            next_seq_low: *columns.array(),
-            next_seq_high: *columns.array(),
-            reach: *columns.array(),
-            new_next_seq: *columns.array(),
-            records: *columns.array(),
+            active,
+            enrolled,
+            shard,
+            slot,
+            identity,
+            head,
+            count,
+            new_head,
+            next_seq_low: all_digits(&LOW, next_seq - high * f(SPREAD_UNIT), low_digits),
+            next_seq_high,
+            reach: all_digits(&HIGH, high + spread, columns.array::<6>()),
+            new_next_seq: all_digits(&NEXT_SEQ, new_next_seq, columns.array::<18>()),
+            records: all_digits(&RECORDS, new_count - count, columns.array::<6>()),
             old_leaf: *columns.array(),
         }
+    }
+
+    fn next_seq(&self) -> F {
+        LOW.sum(&self.next_seq_low) + HIGH.sum(&self.next_seq_high) * f(SPREAD_UNIT)
     }
 
     /// Takes its records' end over, as far as digits can.
@@ -317,13 +333,12 @@ impl Account {
     }
 
     fn inputs(&self) -> [[F; 24]; 2] {
-        let next_seq = LOW.sum(&self.next_seq_low) + HIGH.sum(&self.next_seq_high) * f(SPREAD_UNIT);
         let leaf = |head, next_seq, count| {
             let zero = F::ZERO;
             input(head, &self.identity, [f(TAG_ACCOUNT), next_seq, count, zero, zero, zero, zero, zero])
         };
         [
-            leaf(&self.head, next_seq, self.count),
+            leaf(&self.head, self.next_seq(), self.count),
             leaf(&self.new_head, NEXT_SEQ.sum(&self.new_next_seq), self.count + RECORDS.sum(&self.records)),
         ]
     }
@@ -336,13 +351,15 @@ impl Account {
         let mut cell = vec![self.active, self.enrolled, self.shard, self.slot];
         cell.extend(self.identity);
         cell.extend(self.head);
-        cell.push(self.count);
+        cell.extend([self.next_seq(), self.count]);
         cell.extend(self.new_head);
-        cell.extend(self.next_seq_low);
+        let spread = HIGH.sum(&self.reach) - HIGH.sum(&self.next_seq_high);
+        cell.extend([NEXT_SEQ.sum(&self.new_next_seq), self.count + RECORDS.sum(&self.records), spread]);
+        cell.extend(&self.next_seq_low[1..]);
         cell.extend(self.next_seq_high);
-        cell.extend(self.reach);
-        cell.extend(self.new_next_seq);
-        cell.extend(self.records);
+        cell.extend(&self.reach[1..]);
+        cell.extend(&self.new_next_seq[1..]);
+        cell.extend(&self.records[1..]);
         cell.extend(self.old_leaf);
         for input in self.inputs() {
             cell.extend(columns(&compressions.c24, input));
@@ -406,6 +423,13 @@ impl Node {
         }
         cell
     }
+}
+
+/// A number's digits, the lowest of which is what the others leave.
+fn all_digits<const N: usize>(weights: &Weights<N>, number: F, higher: &[F]) -> [F; N] {
+    let mut digits: [F; N] = from_fn(|i| if i == 0 { F::ZERO } else { higher[i - 1] });
+    digits[0] = number - weights.sum(&digits);
+    digits
 }
 
 fn input(first: &[F; 8], second: &[F; 8], numbers: [F; 8]) -> [F; 24] {

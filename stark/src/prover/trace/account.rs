@@ -91,13 +91,14 @@ fn front(moved: &Move<'_>, end: &End) -> [KoalaBear; FRONT] {
         &[1, u32::from(*enrolled), shard.0, *slot].map(KoalaBear::from_int),
         &elements(before.identity),
         &elements(before.head),
-        &[KoalaBear::from_int(before.count)],
+        &[before.next_seq, before.count].map(KoalaBear::from_int),
         &end.head,
-        &LOW.digits(low).map(KoalaBear::from_int),
+        &[end.next_seq, before.count + records(moved), end.spread].map(KoalaBear::from_int),
+        &LOW.digits(low).map(KoalaBear::from_int)[1..],
         &HIGH.digits(high).map(KoalaBear::from_int),
-        &HIGH.digits(high + end.spread).map(KoalaBear::from_int),
-        &NEXT_SEQ.digits(end.next_seq).map(KoalaBear::from_int),
-        &RECORDS.digits(records(moved)).map(KoalaBear::from_int),
+        &HIGH.digits(high + end.spread).map(KoalaBear::from_int)[1..],
+        &NEXT_SEQ.digits(end.next_seq).map(KoalaBear::from_int)[1..],
+        &RECORDS.digits(records(moved)).map(KoalaBear::from_int)[1..],
     ])
 }
 

@@ -20,6 +20,8 @@ use rayon::prelude::*;
 
 /// Columns before the compression's.
 const FRONT: usize = RECORD_COLUMNS - C24_COLUMNS;
+/// The column of `next_seq` after the record, which is not zero in padding.
+const NEW_NEXT_SEQ: usize = 25;
 
 /// An account after its records.
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +156,7 @@ impl<'a> Record<'a> {
         let number = |number: u32| [KoalaBear::from_int(number)];
         let low: [KoalaBear; GAP_LOW_DIGITS] = LOW.digits(self.gap_low).map(KoalaBear::from_int);
         let high: [KoalaBear; GAP_HIGH_DIGITS] = HIGH.digits(self.gap_high).map(KoalaBear::from_int);
+        let after = self.after();
         concat([
             &number(1),
             &number(shard.0),
@@ -166,8 +169,10 @@ impl<'a> Record<'a> {
             &number(self.time_low),
             &number(self.time_high),
             &number(u32::from(self.link.kind)),
-            &low,
-            &high,
+            &number(after.next_seq),
+            &number(after.spread),
+            &low[1..],
+            &high[1..],
         ])
     }
 
@@ -186,6 +191,8 @@ fn inactive(compressions: &Compressions) -> Vec<KoalaBear> {
     let mut input = [KoalaBear::ZERO; 24];
     input[16] = KoalaBear::from_int(TAG_RECORD);
     let mut cell = KoalaBear::zero_vec(FRONT);
+    // Its `seq` is 0.
+    cell[NEW_NEXT_SEQ] = KoalaBear::ONE;
     cell.extend(columns_of(&compressions.c24, input));
     cell
 }
