@@ -6,9 +6,9 @@ use crate::{
     group::Group,
     limits::SIGNATURES_AT_ONCE,
     log::{Laid, TagKind, layout},
+    signatures::{Batch, Signed},
 };
 use arterial_protocol::{Credential, SIGNING_DOMAIN};
-use ed25519_zebra::{Signature, batch};
 
 /// The findings about a group, by entry.
 #[derive(Debug, Default)]
@@ -21,8 +21,9 @@ pub(crate) struct Checks {
     pub(crate) tags: Vec<TagKind>,
     /// Why entries are refused.
     pub(crate) refusals: Vec<(u32, SubmitError)>,
+    batch: Batch,
     /// What one signature covers.
-    signed: Vec<u8>,
+    message: Vec<u8>,
 }
 
 /// The entry is refused.
@@ -93,16 +94,17 @@ impl Checks {
         let signed: Vec<usize> = (0..group.offsets.len())
             .filter(|&index| self.stands(index) && self.tags[index] == TagKind::Ed25519)
             .collect();
+        let mut rng = rand::rng();
         for indexes in signed.chunks(SIGNATURES_AT_ONCE) {
-            let items: Vec<batch::Item> =
-                indexes.iter().map(|&index| self.item(group, directory, index)).collect();
-            let mut batch = batch::Verifier::new();
-            for item in &items {
-                batch.queue(item.clone());
-            }
-            if batch.verify(rand::rng()).is_err() {
-                for (&index, item) in indexes.iter().zip(items) {
-                    if item.verify_single().is_err() {
+            let mut batch = std::mem::take(&mut self.batch);
+            batch.clear();
+            let stand = indexes.iter().all(|&index| {
+                self.with_signed(group, directory, index, |signed| batch.push(signed, &mut rng))
+            }) && batch.verify();
+            self.batch = batch;
+            if !stand {
+                for &index in indexes {
+                    if !self.with_signed(group, directory, index, |signed| signed.verify()) {
                         let laid = self.laid(group, index);
                         self.refuse(index, unauthentic(&laid));
                     }
@@ -112,14 +114,25 @@ impl Checks {
         }
     }
 
-    fn item(&mut self, group: &Group, directory: &Directory, index: usize) -> batch::Item {
+    /// Shows an entry's signature, and what it covers.
+    fn with_signed<T>(
+        &mut self,
+        group: &Group,
+        directory: &Directory,
+        index: usize,
+        show: impl FnOnce(&Signed<'_>) -> T,
+    ) -> T {
         let laid = self.laid(group, index);
-        let key = *directory.device(self.slots[index]).credential.bytes();
-        let signature = laid.tag().try_into().expect("an Ed25519 tag is a signature");
-        self.signed.clear();
-        self.signed.extend_from_slice(SIGNING_DOMAIN);
-        self.signed.extend_from_slice(laid.signed());
-        batch::Item::from((key.into(), Signature::from_bytes(signature), &self.signed))
+        self.message.clear();
+        self.message.extend_from_slice(SIGNING_DOMAIN);
+        self.message.extend_from_slice(laid.signed());
+        let slot = self.slots[index];
+        show(&Signed {
+            slot,
+            key: directory.device(slot).credential.bytes(),
+            signature: laid.tag().try_into().expect("an Ed25519 tag is a signature"),
+            message: &self.message,
+        })
     }
 }
 

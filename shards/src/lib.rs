@@ -33,6 +33,7 @@ mod sealed;
 mod sealing;
 mod shard;
 mod shards;
+mod signatures;
 mod ticket;
 mod writer;
 

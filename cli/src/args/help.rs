@@ -176,6 +176,21 @@ Exit codes:
   1    it failed; stderr says why
   2    the command line is wrong";
 
+pub(super) const OPEN_HELP: &str = "\
+Lets another process of this command write as `bench ingest --auth mac --commit --rate N` does, kills it (SIGKILL) when it
+should have written so many records, and opens the logs that it left: what is timed is everything that a shard does
+before it takes writes again. A process that is killed loses what it has in memory, not what the system has: the pages that
+the system still holds are not read from the disk again.
+
+Examples:
+  arterial bench open
+  arterial bench open --records 5000000 --shards 16 --json
+
+Exit codes:
+  0    measured
+  1    it failed; stderr says why
+  2    the command line is wrong";
+
 pub(super) const EXPORT_HELP: &str = "\
 Writes verification_key.json, public.json and proof.json, for
 `snarkjs groth16 verify verification_key.json public.json proof.json`.

@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
 #[cfg(feature = "ethereum")]
 use help::DEPLOY_HELP;
 use help::{
-    COMMIT_HELP, EXAMPLES, EXPORT_HELP, FAIRNESS_HELP, INGEST_HELP, INSPECT_HELP, PROVE_HELP, REPAIR_HELP,
-    RUN_HELP, STATUS_HELP, VERIFY_HELP,
+    COMMIT_HELP, EXAMPLES, EXPORT_HELP, FAIRNESS_HELP, INGEST_HELP, INSPECT_HELP, OPEN_HELP, PROVE_HELP,
+    REPAIR_HELP, RUN_HELP, STATUS_HELP, VERIFY_HELP,
 };
 use std::{ffi::OsString, path::PathBuf, str::FromStr};
 
@@ -220,6 +220,9 @@ pub(crate) enum BenchCommand {
     /// What a flood does to the latencies of those who have nothing to do with it
     #[command(after_long_help = FAIRNESS_HELP, after_help = FAIRNESS_HELP)]
     Fairness(FairnessArgs),
+    /// How long a deployment takes to open that was killed amid its work
+    #[command(after_long_help = OPEN_HELP, after_help = OPEN_HELP)]
+    Open(OpenArgs),
 }
 
 #[derive(Args, Debug)]
@@ -315,6 +318,25 @@ pub(crate) struct FairnessArgs {
     /// How long each of four phases is, after a second that is not measured
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
     pub(crate) seconds: u64,
+    /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The result as one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct OpenArgs {
+    /// Records that are about written when the run is killed
+    #[arg(long, value_name = "N", default_value_t = 50_000_000, value_parser = RangedU64ValueParser::<u64>::new().range(1..=1 << 32))]
+    pub(crate) records: u64,
+    /// Writes a second that are due until then
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = RangedU64ValueParser::<u64>::new().range(1..=100_000_000))]
+    pub(crate) rate: u64,
+    /// Shards, a power of two
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = shards)]
+    pub(crate) shards: u32,
     /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,

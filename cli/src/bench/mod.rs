@@ -9,6 +9,7 @@ mod fairness;
 mod ingest;
 mod load;
 mod machine;
+mod open;
 mod prove;
 mod report;
 mod trees;
@@ -43,6 +44,10 @@ pub(crate) fn bench(command: &BenchCommand) -> Result<(), CliError> {
         }
         BenchCommand::Fairness(args) => {
             let report = fairness::measure(args, &interrupt)?;
+            if args.json { output::print_json(&report) } else { output::print(&report.table()) }
+        }
+        BenchCommand::Open(args) => {
+            let report = open::measure(args, &interrupt)?;
             if args.json { output::print_json(&report) } else { output::print(&report.table()) }
         }
         BenchCommand::Prove(args) => {

@@ -116,3 +116,14 @@ fn fairness_is_measured_with_and_without_a_flood() {
     let alone = ["bench", "fairness", "--shards", "1"];
     assert_eq!(arterial().args(alone).output().unwrap().status.code(), Some(2));
 }
+
+#[test]
+fn what_a_killed_run_left_is_opened() {
+    let temp = tempfile::tempdir().unwrap();
+    let args = ["bench", "open", "--records", "20000", "--rate", "10000", "--shards", "2", "--json"];
+    let report = json(&arterial().args(args).arg("--dir").arg(temp.path()).output().unwrap(), 0);
+    assert!(report["records"].as_u64().unwrap() > 0, "{report}");
+    assert!(report["blocks"].as_u64().unwrap() > 0, "{report}");
+    assert!(report["open_seconds"].as_f64().unwrap() > 0.0, "{report}");
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+}
