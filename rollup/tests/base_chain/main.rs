@@ -8,6 +8,7 @@ mod gas;
 mod keys;
 #[path = "../nodes/mod.rs"]
 mod nodes;
+#[path = "../nodes/proxy.rs"]
 mod proxy;
 #[path = "../stand_in/mod.rs"]
 mod stand_in;
