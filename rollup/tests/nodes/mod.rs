@@ -75,6 +75,9 @@ impl Anvil {
             "--hardfork",
             "osaka",
             "--preserve-historical-states",
+            // Only at its end: it answers nothing while it writes, which takes long where many blocks were made.
+            "--state-interval",
+            "86400",
         ]);
         command.args(["--port", &self.port.to_string()]);
         if !self.arguments.iter().any(|argument| argument == "--chain-id") {
