@@ -9,6 +9,7 @@ mod embedded;
 mod ethereum;
 mod gas;
 mod keys;
+mod kill;
 #[path = "../nodes/mod.rs"]
 mod nodes;
 #[path = "../nodes/proxy.rs"]
