@@ -2,10 +2,16 @@
 
 use crate::{
     common::{arterial, json, receipts, stderr, stdout},
+    devnet::{self, Devnet},
     nodes::{self, Anvil},
 };
 use serde_json::json;
-use std::{path::Path, process::Output};
+use std::{
+    path::Path,
+    process::{Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
 fn command(args: &[&str], password: &str) -> Output {
     arterial().args(args).env("ARTERIAL_PASSWORD", password).output().unwrap()
@@ -138,4 +144,40 @@ fn a_chain_needs_a_contract_and_an_account_and_no_secret_is_taken() {
     }
     let none = command(&["deploy", "--chain", url], "");
     assert!(stderr(&none).contains("no account to post from"), "{}", stderr(&none));
+}
+
+/// `ARTERIAL_DEVNET=1` runs it: five of a devnet's eight validators are less than two thirds.
+#[test]
+fn status_says_why_nothing_is_final_where_too_few_validators_are_online() {
+    if !devnet::is_wanted() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let devnet = Devnet::start(&dir.path().join("devnet"), 0..=4);
+    let began = Instant::now();
+    let (url, keystore, out) = (devnet.url(), nodes::keystore(), dir.path().join("ward"));
+    let account = ["--keystore", text(&keystore)];
+    let deploy =
+        [&["deploy", "--chain", &url, "--out", text(&out), "--shards", "1", "--json"], &account[..]].concat();
+    let contract = json(&command(&deploy, nodes::PASSWORD), 0)["contract"].as_str().unwrap().to_owned();
+    let there = ["--chain", &url, "--contract", &contract];
+    let run =
+        [&["run", "--out", text(&out), "--devices", "1", "--seconds", "2"], &there[..], &account].concat();
+    let mut running = arterial();
+    running.args(&run).env("ARTERIAL_PASSWORD", nodes::PASSWORD).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut running = running.spawn().unwrap();
+    let status = [&["status", text(&out), "--json"], &there[..]].concat();
+    let shown = || json(&command(&status, ""), 0);
+    // With all eight, everything is final half a minute after the chain began.
+    while shown()["blocks_posted"] == json!(0) || began.elapsed() < Duration::from_secs(60) {
+        assert!(running.try_wait().unwrap().is_none(), "it does not wait for finality");
+        thread::sleep(Duration::from_secs(1));
+    }
+    let shown = shown();
+    assert_eq!((&shown["blocks_final"], &shown["blocks"][0]["stage"]), (&json!(0), &json!("posted")));
+    let why = shown["blocks"][0]["waits_for"].as_str().unwrap();
+    assert!(why.contains("the chain has finalised nothing yet"), "{why}");
+    assert!(why.contains("validators with a third of the stake or more are offline"), "{why}");
+    running.kill().unwrap();
+    running.wait().unwrap();
 }

@@ -4,6 +4,9 @@
 mod bench;
 mod common;
 #[cfg(feature = "ethereum")]
+#[path = "../../../rollup/tests/nodes/devnet.rs"]
+mod devnet;
+#[cfg(feature = "ethereum")]
 mod ethereum;
 mod inspect;
 mod kill;

@@ -2,10 +2,11 @@
 
 use crate::{
     nodes::{self, Anvil},
-    proxy::Proxy,
+    proxy::{Proxy, Reply},
     stand_in::{StandIn, root},
     suite::{self, Follower, Host},
 };
+use alloy_primitives::{B256, U256, keccak256};
 use arterial_protocol::{BlockNumber, StateRoot};
 use arterial_rollup::{
     ManualClock,
@@ -16,8 +17,12 @@ use arterial_rollup::{
     },
     proof::VerificationKey,
 };
-use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use serde_json::{Value, json};
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
+};
 use tempfile::TempDir;
 
 pub(crate) const SLOT_MS: u64 = 12_000;
@@ -326,6 +331,32 @@ fn a_transaction_that_reverts_is_decoded_and_tried_again() {
     follower.settle(&host, 2);
 }
 
+/// The contract looks at who posts, and at the number, before it looks at the proof: what a revert costs the blocks behind
+/// it is an eighth of a block each. And the first of them is tried on the node before anything more is sent.
+#[test]
+fn a_revert_costs_the_blocks_behind_it_little() {
+    let Some(host) = Ethereum::new() else { return };
+    let mut follower = Follower::new();
+    follower.settle(&host, 1);
+    follower.turn(&host.chain, 9).unwrap();
+    // What the first of them builds on is another root when it is included: the mapping is in slot 2.
+    let root_of_1 = keccak256([B256::from(U256::from(1)).0, B256::from(U256::from(2)).0].as_flattened());
+    let contract = host.chain.contract().to_string();
+    let word = host.anvil.ask("eth_getStorageAt", json!([contract, root_of_1, "latest"]));
+    assert_ne!(word, json!(B256::ZERO));
+    let set = |word: &Value| host.anvil.ask("anvil_setStorageAt", json!([contract, root_of_1, word]));
+    set(&json!(B256::repeat_byte(1)));
+    host.slot();
+    set(&word);
+    let receipts = host.anvil.ask("eth_getBlockReceipts", json!(["latest"]));
+    let gas: Vec<u64> =
+        receipts.as_array().unwrap().iter().map(|receipt| nodes::number(&receipt["gasUsed"])).collect();
+    println!("{gas:?}");
+    assert_eq!(gas.len(), 8);
+    assert!(gas[0] > 200_000 && gas[1..].iter().all(|gas| *gas < 35_000), "{gas:?}");
+    follower.settle(&host, 9);
+}
+
 #[test]
 fn an_account_without_coins_is_told() {
     let Some(host) = Ethereum::new() else { return };
@@ -346,7 +377,7 @@ fn lie(body: &str) -> String {
 fn a_node_that_lies_about_a_root_is_reported_and_not_believed() {
     let mut liar = None;
     let with_liar = |anvil: &Anvil| {
-        let proxy = Proxy::start(&anvil.url(), lie);
+        let proxy = Proxy::changing(&anvil.url(), lie);
         let url = proxy.url();
         liar = Some(proxy);
         vec![url]
@@ -385,6 +416,71 @@ fn a_node_that_fails_is_passed_over_and_half_of_them_make_nothing_final() {
         matches!(&half, Err(ChainError::Node { endpoint, .. }) if endpoint == "http://127.0.0.1:9"),
         "{half:?}"
     );
+}
+
+/// Whoever asks how blocks stand does not wait until the poster has its answer.
+#[test]
+fn readers_are_answered_while_the_poster_waits_for_a_node() {
+    const LONG: Duration = Duration::from_secs(20);
+    let Some(host) = Ethereum::new() else { return };
+    let ((asked, sending), (answer, answered)) = (mpsc::channel(), mpsc::channel());
+    let answered = Mutex::new(answered);
+    let proxy = Proxy::start(&host.anvil.url(), move |request, forward| {
+        if request.contains("eth_sendRawTransaction") {
+            asked.send(()).unwrap();
+            if answered.lock().unwrap().recv_timeout(LONG).is_err() {
+                return Reply::Nothing;
+            }
+        }
+        forward().map_or(Reply::Nothing, Reply::Answer)
+    });
+    let patient = EthereumSettings { timeout: 2 * LONG, ..settings(&[proxy.url()]) };
+    let connection = Connection::new(patient, Arc::new(host.clock.clone())).unwrap();
+    let chain = connection.open(account(), host.chain.contract(), &Follower::key_words(), root(0)).unwrap();
+    let follower = Follower::new();
+    thread::scope(|scope| {
+        let poster = scope.spawn(|| chain.post(&follower.block(1)));
+        sending.recv_timeout(LONG).unwrap();
+        host.clock.advance_ms(SLOT_MS);
+        assert_eq!(chain.head().unwrap().settled, BlockNumber(0));
+        assert_eq!(chain.status(BlockNumber(1)).unwrap(), PostStatus::Unknown);
+        assert_eq!(chain.state_root(BlockNumber(0), At::Latest).unwrap(), Some(root(0)));
+        answer.send(()).unwrap();
+        // It had to wait for this thread, and not this thread for it.
+        poster.join().unwrap().unwrap();
+    });
+    assert_eq!(chain.status(BlockNumber(1)).unwrap(), PostStatus::Pending);
+}
+
+#[test]
+fn a_deployment_whose_nonce_another_transaction_took_is_given_up() {
+    let Some(host) = Ethereum::new() else { return };
+    let began = host.anvil.ask("eth_getTransactionCount", json!([nodes::ACCOUNT, "latest"]));
+    // What is sent is held back until somebody else's transaction is in a block.
+    let anvil = Arc::new(host.anvil.url());
+    let proxy = Proxy::start(&anvil.clone(), move |request, forward| {
+        if !request.contains("eth_sendRawTransaction") {
+            return forward().map_or(Reply::Nothing, Reply::Answer);
+        }
+        for (method, params) in [
+            ("eth_sendTransaction", json!([{ "from": nodes::ACCOUNT, "to": nodes::ACCOUNT }])),
+            ("anvil_mine", json!([1])),
+        ] {
+            let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+            ureq::post(&*anvil).header("content-type", "application/json").send(request.to_string()).unwrap();
+        }
+        let hash = format!("0x{}", "11".repeat(32));
+        Reply::Answer(json!({ "jsonrpc": "2.0", "id": 1, "result": hash }).to_string())
+    });
+    let connection = Connection::new(settings(&[proxy.url()]), Arc::new(host.clock.clone())).unwrap();
+    let given_up = connection.deploy(&account(), &Follower::key_words(), root(0));
+    let Err(ChainError::Misuse(why)) = given_up else { panic!("{given_up:?}") };
+    assert!(why.contains("another transaction of the account came in its place"), "{why}");
+    let now = host.anvil.ask("eth_getTransactionCount", json!([nodes::ACCOUNT, "latest"]));
+    assert_eq!(nodes::number(&now), nodes::number(&began) + 1);
+    // Again, with nobody in its way, and with the next nonce.
+    let again = deploy(&host.anvil, root(0));
+    assert_ne!(again, host.chain.contract());
 }
 
 #[test]

@@ -26,14 +26,14 @@ const GAS_MAX: u64 = 260_000;
 const CURVE_GAS: u64 = 45_000 + 4 * 34_000 + 3 * (6_000 + 150);
 
 /// An embedded chain that makes a block whenever it is asked to post.
-struct Embedded {
+pub(crate) struct Embedded {
     chain: EmbeddedChain,
     clock: ManualClock,
     _dir: TempDir,
 }
 
 impl Embedded {
-    fn new(key: &[[u8; 32]; 22], genesis: StateRoot) -> Self {
+    pub(crate) fn new(key: &[[u8; 32]; 22], genesis: StateRoot) -> Self {
         let (clock, dir) = (ManualClock::default(), TempDir::new().unwrap());
         let (files, config) = (Arc::new(FileStorage) as _, EmbeddedConfig::default());
         let time = Arc::new(clock.clone());
@@ -41,7 +41,7 @@ impl Embedded {
         Self { chain, clock, _dir: dir }
     }
 
-    fn gas_of(&self, block: &ProvenBlock) -> u64 {
+    pub(crate) fn gas_of(&self, block: &ProvenBlock) -> u64 {
         self.chain.post(block).unwrap();
         self.clock.advance_ms(1000);
         gas(&self.chain, block.statement().number)
@@ -49,7 +49,7 @@ impl Embedded {
 }
 
 #[track_caller]
-fn gas(chain: &dyn BaseChain, number: BlockNumber) -> u64 {
+pub(crate) fn gas(chain: &dyn BaseChain, number: BlockNumber) -> u64 {
     match chain.status(number).unwrap() {
         PostStatus::Posted(inclusion) | PostStatus::Final(inclusion) => inclusion.gas_used,
         other => panic!("{number}: {other:?}"),

@@ -91,7 +91,7 @@ fn a_remote_signer_signs_and_is_not_believed() {
     assert_eq!(follower.settled, 2);
     // It is asked for one account's signature and gives another's, or another transaction.
     let swapped = |from: &'static str, to: &'static str| move |body: &str| body.replace(from, to);
-    let liar = crate::proxy::Proxy::start(&host.anvil.url(), swapped("0x02f9", "0x02f8"));
+    let liar = crate::proxy::Proxy::changing(&host.anvil.url(), swapped("0x02f9", "0x02f8"));
     let signer = Account::remote(liar.url().parse().unwrap(), nodes::ACCOUNT.parse().unwrap(), second);
     let refused = open(signer).post(&follower.block(3));
     assert!(matches!(refused, Err(ChainError::Signer { .. })), "{refused:?}");

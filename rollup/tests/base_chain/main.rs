@@ -2,12 +2,17 @@
 #![cfg(all(feature = "embedded-chain", feature = "ethereum"))]
 #![expect(clippy::unwrap_used, reason = "clippy allows it in test functions, and not in what they share")]
 
+mod devnet;
+#[path = "../nodes/devnet.rs"]
+mod devnet_nodes;
 mod embedded;
 mod ethereum;
 mod gas;
 mod keys;
+mod kill;
 #[path = "../nodes/mod.rs"]
 mod nodes;
+#[path = "../nodes/proxy.rs"]
 mod proxy;
 #[path = "../stand_in/mod.rs"]
 mod stand_in;

@@ -47,7 +47,7 @@ impl Anvil {
             );
             return None;
         }
-        let port = free_port();
+        let [port] = free_ports();
         let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).build();
         let mut anvil = Self {
             binary,
@@ -75,6 +75,9 @@ impl Anvil {
             "--hardfork",
             "osaka",
             "--preserve-historical-states",
+            // Only at its end: it answers nothing while it writes, which takes long where many blocks were made.
+            "--state-interval",
+            "86400",
         ]);
         command.args(["--port", &self.port.to_string()]);
         if !self.arguments.iter().any(|argument| argument == "--chain-id") {
@@ -134,13 +137,15 @@ impl Drop for Anvil {
     }
 }
 
-/// A port that no test beside this one takes meanwhile: each test is a process, and has ports by its number. They are below
+/// Ports that no test beside this one takes meanwhile: each test is a process, and has ports by its number. They are below
 /// those that the system gives to connections.
-fn free_port() -> u16 {
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let first = process::id() % 1_500 * 8;
     let ports = (0..12_000).map(|n| 20_000 + (first + n) % 12_000);
-    let mut ports = ports.filter_map(|port| u16::try_from(port).ok());
-    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port is free")
+    let ports = ports.filter_map(|port| u16::try_from(port).ok());
+    let free: Vec<u16> =
+        ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).take(N).collect();
+    free.try_into().expect("ports are free")
 }
 
 /// A quantity as nodes write it.

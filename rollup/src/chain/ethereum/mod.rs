@@ -10,7 +10,8 @@
 //! The newest state that was read counts for [`EthereumSettings::poll`]; what is said of a block is said of that state,
 //! read at one height. A block is final when the contract's state in the finalised block has it, never by a number of
 //! blocks on top. Nothing is kept on disk: which blocks stand is the contract's to say, and posting one again that is
-//! on its way already is harmless.
+//! on its way already is harmless. Nobody waits for what another thread asks a node: whoever finds the state being read
+//! goes by the one before it, and what is on its way is told as the poster left it.
 //!
 //! Of alloy there are the transactions and their encoding; HTTP is a blocking client (`ureq`), so that no async runtime
 //! comes into the host's process, and answers have bounds.
@@ -43,7 +44,7 @@ use arterial_storage::Clock;
 use node::{Simulated, Tag};
 use nodes::Nodes;
 use parking_lot::Mutex;
-use queue::{Item, Queue};
+use queue::{Queue, Waiting};
 use std::{fmt, sync::Arc};
 use view::View;
 
@@ -123,14 +124,14 @@ pub struct EthereumChain {
     connection: Connection,
     account: Option<Account>,
     contract: Address,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// The newest state of the chain that was read, and when.
-    view: Option<(View, u64)>,
-    queue: Queue,
+    /// The newest state of the chain that was read, and when. Held for a moment only.
+    view: Mutex<Option<(View, u64)>>,
+    /// Held by whoever reads a newer one.
+    looking: Mutex<()>,
+    /// The poster's, held while it asks and sends.
+    queue: Mutex<Queue>,
+    /// How the queue was left. Held for a moment only.
+    waiting: Mutex<Waiting>,
 }
 
 impl fmt::Debug for EthereumChain {
@@ -145,7 +146,15 @@ impl fmt::Debug for EthereumChain {
 
 impl EthereumChain {
     fn new(connection: Connection, account: Option<Account>, contract: contract::Address) -> Self {
-        Self { connection, account, contract: contract.0.into(), state: Mutex::default() }
+        Self {
+            connection,
+            account,
+            contract: contract.0.into(),
+            view: Mutex::default(),
+            looking: Mutex::default(),
+            queue: Mutex::default(),
+            waiting: Mutex::default(),
+        }
     }
 
     const fn nodes(&self) -> &Nodes {
@@ -219,64 +228,21 @@ impl BaseChain for EthereumChain {
     }
 
     fn post(&self, block: &ProvenBlock) -> Result<(), ChainError> {
-        let statement = *block.statement();
-        let number = statement.number;
-        let mut state = self.state.lock();
-        let view = self.look(&mut state)?;
-        let calldata = Call::post_block(&statement, block.proof()).encode();
-        let wrong_number = |expected| {
-            let error = ContractError::WrongBlockNumber { expected, got: number };
-            Err(ChainError::Rejected { number, error })
-        };
-        if number <= view.settled {
-            let stands = self.nodes().state_root(self.contract, number, At::Latest)?;
-            return if stands == Some(statement.new_state_root) {
-                Ok(())
-            } else {
-                wrong_number(view.settled.next())
-            };
-        }
-        let expected = state.queue.next(view.settled);
-        match state.queue.get(number) {
-            Some(queued) if queued.statement != statement => return wrong_number(expected),
-            Some(_) => {}
-            None if number != expected => return wrong_number(expected),
-            None if state.queue.is_full() => {
-                return Err(ChainError::Misuse(format!("{} blocks wait already", queue::QUEUE_BLOCKS_MAX)));
-            }
-            None => {
-                // The contract is asked about the first of the queue only; it holds no root yet for those behind it.
-                if state
-                    .queue
-                    .last()
-                    .is_some_and(|last| last.statement.new_state_root != statement.old_state_root)
-                {
-                    return Err(ChainError::Rejected { number, error: ContractError::InvalidProof });
-                }
-                state.queue.items().push_back(Item::new(statement, calldata));
-            }
-        }
-        self.drive(&mut state, &view)
+        self.with_queue(|queue, view| {
+            self.enqueue(queue, view, block)?;
+            self.drive(queue, view)
+        })
     }
 
     fn tend(&self) -> Result<(), ChainError> {
-        let mut state = self.state.lock();
-        let view = self.look(&mut state)?;
-        self.drive(&mut state, &view)
+        self.with_queue(|queue, view| self.drive(queue, view))
     }
 
     fn status(&self, number: BlockNumber) -> Result<PostStatus, ChainError> {
-        let mut state = self.state.lock();
-        let view = self.look(&mut state)?;
+        let view = self.look()?;
         if number > view.settled {
-            return Ok(match state.queue.get(number) {
-                Some(item) => {
-                    item.given_up().map_or(PostStatus::Pending, |error| PostStatus::Reverted(error.clone()))
-                }
-                None => PostStatus::Unknown,
-            });
+            return Ok(self.waiting.lock().status(number, view.settled));
         }
-        drop(state);
         // No block of ours made genesis, so there is no place of it to tell.
         let inclusion = match number {
             BlockNumber::GENESIS => Inclusion { height: 0, gas_used: 0 },
@@ -288,12 +254,12 @@ impl BaseChain for EthereumChain {
     }
 
     fn head(&self) -> Result<Head, ChainError> {
-        let View { height, finalized_height, settled, .. } = self.look(&mut self.state.lock())?;
+        let View { height, finalized_height, settled, .. } = self.look()?;
         Ok(Head { height, finalized_height, settled })
     }
 
     fn state_root(&self, number: BlockNumber, at: At) -> Result<Option<StateRoot>, ChainError> {
-        let view = self.look(&mut self.state.lock())?;
+        let view = self.look()?;
         let newest = match at {
             At::Latest => Some(view.settled),
             At::Finalized => view.settled_final,

@@ -77,6 +77,7 @@ impl Receipt {
 #[serde(rename_all = "camelCase")]
 struct Log {
     transaction_hash: B256,
+    topics: Vec<B256>,
 }
 
 /// A contract's answer to a call, or why it reverted it.
@@ -169,13 +170,15 @@ impl Node {
         number: BlockNumber,
         height: u64,
     ) -> Result<Option<B256>, RpcError> {
+        let topics = [keccak256(BLOCK_POSTED), B256::from(U256::from(number.0))];
         let search = |from: u64, to: u64| {
             let filter = json!({
-                "address": contract, "fromBlock": U64::from(from), "toBlock": U64::from(to),
-                "topics": [keccak256(BLOCK_POSTED), B256::from(U256::from(number.0))],
+                "address": contract, "fromBlock": U64::from(from), "toBlock": U64::from(to), "topics": topics,
             });
             let logs: Vec<Log> = self.0.call("eth_getLogs", &json!([filter]))?;
-            Ok(logs.last().map(|log| log.transaction_hash))
+            // EthereumJS looks at the first topic only.
+            let found = logs.into_iter().rfind(|log| log.topics.starts_with(&topics));
+            Ok(found.map(|log| log.transaction_hash))
         };
         match search(0, height) {
             Err(RpcError::Refused { .. }) => {}

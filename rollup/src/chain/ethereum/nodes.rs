@@ -148,20 +148,40 @@ fn failure(node: &Node, what: String) -> ChainError {
 fn understand(message: &str) -> Option<Sent> {
     let message = message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if says(&["already known", "known transaction", "already imported", "already exists", "already in"]) {
+    if says(&[
+        "already known",
+        "alreadyknown",
+        "known transaction",
+        "already imported",
+        "already exists",
+        "already in",
+        "with same hash",
+        "with the same hash",
+    ]) {
         Some(Sent::Taken)
     } else if says(&["nonce too low", "nonce is too low", "nonce too small", "oldnonce"]) {
         Some(Sent::Late)
     } else if says(&[
         "underpriced",
-        "replacement",
         "replace",
         "fee too low",
+        "feetoolow",
         "price too low",
+        "price supplied is too low",
+        "gas price below",
+        "minimum gas price",
+        "pay basefee",
         "less than block base fee",
     ]) {
         Some(Sent::Underpriced)
-    } else if says(&["insufficient funds", "insufficient balance", "enough funds"]) {
+    } else if says(&[
+        "insufficient funds",
+        "insufficientfunds",
+        "insufficient balance",
+        "exceeds account balance",
+        "have enough",
+        "enough funds",
+    ]) {
         Some(Sent::NoFunds)
     } else {
         None
@@ -172,20 +192,84 @@ fn understand(message: &str) -> Option<Sent> {
 mod tests {
     use super::*;
 
+    /// Each client's own words, from where it has them.
     #[test]
-    fn refusals_are_understood_in_the_words_of_several_clients() {
+    fn refusals_are_understood_in_the_words_of_each_client() {
+        use Sent::{Late, NoFunds, Taken, Underpriced};
         for (message, meaning) in [
-            ("already known", Some(Sent::Taken)),
-            ("transaction already imported", Some(Sent::Taken)),
-            ("Known transaction", Some(Sent::Taken)),
-            ("replacement transaction underpriced", Some(Sent::Underpriced)),
-            ("max fee per gas less than block base fee", Some(Sent::Underpriced)),
-            ("nonce too low: next nonce 5, tx nonce 4", Some(Sent::Late)),
-            ("insufficient funds for gas * price + value", Some(Sent::NoFunds)),
-            ("the method does not exist", None),
-            ("", None),
+            // go-ethereum: core/txpool/errors.go, core/error.go, core/state_transition.go; reth mirrors them in
+            // crates/rpc/rpc-eth-types/src/error/mod.rs, with what is wanted behind a colon.
+            ("already known", Taken),
+            ("transaction underpriced", Underpriced),
+            ("transaction underpriced: gas tip cap 1, minimum needed 1000000", Underpriced),
+            ("replacement transaction underpriced", Underpriced),
+            ("replacement transaction underpriced: new tx gas fee cap 10 < 11 queued", Underpriced),
+            ("nonce too low: next nonce 5, tx nonce 4", Late),
+            ("insufficient funds for gas * price + value: balance 0, tx cost 21000, overshot 21000", NoFunds),
+            (
+                "max fee per gas less than block base fee: address 0xf39F, maxFeePerGas: 1, baseFee: 7",
+                Underpriced,
+            ),
+            // erigon: txnprovider/txpool/txpoolcfg/txpoolcfg.go
+            ("existing txn with same hash", Taken),
+            ("INTERNAL_ERROR: existing tx with same hash", Taken),
+            ("could not replace existing tx", Underpriced),
+            ("underpriced", Underpriced),
+            ("fee too low", Underpriced),
+            ("nonce too low", Late),
+            ("insufficient funds", NoFunds),
+            // Nethermind until 2025: src/Nethermind/Nethermind.TxPool/AcceptTxResult.cs. It speaks as go-ethereum since.
+            ("AlreadyKnown", Taken),
+            ("OldNonce, Current nonce: 5, nonce of rejected tx: 4.", Late),
+            ("ReplacementNotAllowed", Underpriced),
+            ("FeeTooLow, MaxFeePerGas too low. MaxFeePerGas: 1, BaseFee: 7", Underpriced),
+            ("FeeTooLowToCompete", Underpriced),
+            ("InsufficientFunds, Account balance: 0, cumulative cost: 21000", NoFunds),
+            // Besu: ethereum/api/…/jsonrpc/internal/response/RpcErrorType.java
+            ("Known transaction", Taken),
+            ("Replacement transaction underpriced", Underpriced),
+            ("Gas price below current base fee", Underpriced),
+            ("Gas price below configured minimum gas price", Underpriced),
+            ("Nonce too low", Late),
+            ("Upfront cost exceeds account balance", NoFunds),
+            // OpenEthereum, and chains that still run it: rpc/src/v1/helpers/errors.rs
+            ("Transaction with the same hash was already imported.", Taken),
+            ("Transaction nonce is too low. Try incrementing the nonce.", Late),
+            (
+                "Transaction gas price supplied is too low. There is another transaction with same nonce in the queue.",
+                Underpriced,
+            ),
+            (
+                "Insufficient funds. The account you tried to send transaction from does not have enough funds.",
+                NoFunds,
+            ),
+            // anvil: crates/anvil/src/eth/error.rs
+            ("transaction already imported", Taken),
+            ("Insufficient funds for gas * price + value", NoFunds),
+            // EthereumJS: packages/client/src/service/txpool.ts
+            ("0x11: this transaction is already in the TxPool", Taken),
+            ("0xf39f tries to send a tx with nonce 4, but account has nonce 5 (tx nonce too low)", Late),
+            ("replacement gas too low, got tip 1, min: 2, got fee 1, min: 2", Underpriced),
+            ("Tx cannot pay basefee of 7, have 1 (not within 50% range of current basefee).", Underpriced),
+            ("Tx does not pay the minimum gas price of 1000000000", Underpriced),
+            ("0xf39f does not have enough balance to cover transaction costs, need 7, but have 0", NoFunds),
         ] {
-            assert_eq!(understand(message), meaning, "{message}");
+            assert_eq!(understand(message), Some(meaning), "{message}");
+        }
+    }
+
+    #[test]
+    fn other_refusals_are_passed_on() {
+        for message in [
+            "the method does not exist",
+            "intrinsic gas too low",
+            "exceeds block gas limit",
+            "txpool is full",
+            "invalid sender",
+            "nonce too high",
+            "",
+        ] {
+            assert_eq!(understand(message), None, "{message}");
         }
     }
 }

@@ -1,16 +1,19 @@
 //! What is due for the blocks in the queue.
 
 use super::{
-    Account, EthereumChain, State,
+    Account, EthereumChain,
     fees::Fees,
     node::{Simulated, Tag},
     nodes::Sent,
-    queue::{Item, Queue, Transaction},
+    queue::{Item, QUEUE_BLOCKS_MAX, Queue, Transaction},
     view::View,
 };
-use crate::chain::{
-    ChainError,
-    contract::{self, ContractError},
+use crate::{
+    block::ProvenBlock,
+    chain::{
+        At, ChainError,
+        contract::{self, Call, ContractError},
+    },
 };
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Bytes, TxKind, U256};
@@ -25,12 +28,69 @@ enum Due {
 }
 
 impl EthereumChain {
+    /// Works on the queue as the chain's state wants it, and leaves it for others to see.
+    pub(super) fn with_queue(
+        &self,
+        work: impl FnOnce(&mut Queue, &View) -> Result<(), ChainError>,
+    ) -> Result<(), ChainError> {
+        let mut queue = self.queue.lock();
+        let view = self.look()?;
+        queue.settle(view.settled);
+        let worked = work(&mut queue, &view);
+        *self.waiting.lock() = queue.waiting();
+        worked
+    }
+
+    /// Puts a block behind those that wait, unless it stands or waits already.
+    pub(super) fn enqueue(
+        &self,
+        queue: &mut Queue,
+        view: &View,
+        block: &ProvenBlock,
+    ) -> Result<(), ChainError> {
+        let statement = *block.statement();
+        let number = statement.number;
+        let wrong_number = |expected| {
+            let error = ContractError::WrongBlockNumber { expected, got: number };
+            Err(ChainError::Rejected { number, error })
+        };
+        if number <= view.settled {
+            let stands = self.nodes().state_root(self.contract, number, At::Latest)?;
+            return if stands == Some(statement.new_state_root) {
+                Ok(())
+            } else {
+                wrong_number(view.settled.next())
+            };
+        }
+        let expected = queue.next(view.settled);
+        match queue.get(number) {
+            Some(queued) if queued.statement != statement => wrong_number(expected),
+            Some(_) => Ok(()),
+            None if number != expected => wrong_number(expected),
+            None if queue.is_full() => {
+                Err(ChainError::Misuse(format!("{QUEUE_BLOCKS_MAX} blocks wait already")))
+            }
+            // The contract is asked about the first of the queue only; it holds no root yet for those behind it.
+            None if queue
+                .last()
+                .is_some_and(|last| last.statement.new_state_root != statement.old_state_root) =>
+            {
+                Err(ChainError::Rejected { number, error: ContractError::InvalidProof })
+            }
+            None => {
+                let calldata = Call::post_block(&statement, block.proof()).encode();
+                queue.items().push_back(Item::new(statement, calldata));
+                Ok(())
+            }
+        }
+    }
+
     /// Sends and replaces what is due. What was not sent in the end is forgotten, so that it is submitted again.
-    pub(super) fn drive(&self, state: &mut State, view: &View) -> Result<(), ChainError> {
-        let driven = self.drive_queue(&mut state.queue, view);
-        state.queue.forget_unsent();
+    pub(super) fn drive(&self, queue: &mut Queue, view: &View) -> Result<(), ChainError> {
+        let driven = self.drive_queue(queue, view);
+        queue.forget_unsent();
         if !matches!(driven, Ok(true)) {
-            state.view = None;
+            *self.view.lock() = None;
         }
         driven.map(|_| ())
     }

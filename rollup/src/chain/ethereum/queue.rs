@@ -6,7 +6,7 @@
 //! have. Which of two transactions wins does not matter: the contract takes each block once.
 
 use super::fees::Fees;
-use crate::chain::contract::ContractError;
+use crate::chain::{PostStatus, contract::ContractError};
 use alloy_primitives::B256;
 use arterial_protocol::{BlockNumber, BlockStatement};
 use std::collections::VecDeque;
@@ -98,6 +98,12 @@ impl Queue {
         self.0.iter().find(|item| item.statement.number == number)
     }
 
+    /// How it stands, for those who don't post.
+    pub(super) fn waiting(&self) -> Waiting {
+        let waiting = self.0.iter().map(|item| (item.statement.number, item.given_up().cloned()));
+        Waiting(waiting.collect())
+    }
+
     pub(super) fn items(&mut self) -> &mut VecDeque<Item> {
         &mut self.0
     }
@@ -117,6 +123,26 @@ impl Queue {
     pub(super) fn highest(&self) -> Option<Fees> {
         let paid = self.0.iter().filter_map(|item| item.transaction.as_ref()).map(|sent| sent.fees);
         paid.reduce(|a, b| Fees { max: a.max.max(b.max), priority: a.priority.max(b.priority) })
+    }
+}
+
+/// The blocks of a queue, each with why nothing more is sent for it, if so.
+#[derive(Default)]
+pub(super) struct Waiting(Vec<(BlockNumber, Option<ContractError>)>);
+
+impl Waiting {
+    /// How a block stands that does not stand in the contract, with so many that do. Where the contract went back, the queue
+    /// is of no use any more.
+    pub(super) fn status(&self, number: BlockNumber, settled: BlockNumber) -> PostStatus {
+        let Self(waiting) = self;
+        if waiting.first().is_none_or(|(first, _)| *first > settled.next()) {
+            return PostStatus::Unknown;
+        }
+        match waiting.iter().find(|(waits, _)| *waits == number) {
+            Some((_, Some(error))) => PostStatus::Reverted(error.clone()),
+            Some((_, None)) => PostStatus::Pending,
+            None => PostStatus::Unknown,
+        }
     }
 }
 
@@ -151,6 +177,18 @@ mod tests {
         assert!(queue.get(BlockNumber(4)).is_none() && queue.get(BlockNumber(5)).is_some());
         queue.settle(BlockNumber(2));
         assert_eq!((queue.next(BlockNumber(2)), queue.items().len()), (BlockNumber(3), 0));
+    }
+
+    #[test]
+    fn what_waits_is_told_until_the_contract_goes_back_behind_it() {
+        let mut queue = Queue::default();
+        queue.items().extend((3..=4).map(item));
+        (0..REVERTS_MAX).for_each(|_| queue.items()[1].revert(ContractError::InvalidProof));
+        let waiting = queue.waiting();
+        let at = |number, settled| waiting.status(BlockNumber(number), BlockNumber(settled));
+        assert_eq!((at(3, 2), at(5, 2)), (PostStatus::Pending, PostStatus::Unknown));
+        assert_eq!((at(4, 2), at(4, 3)), (PostStatus::Reverted(ContractError::InvalidProof), at(4, 2)));
+        assert_eq!(at(3, 1), PostStatus::Unknown);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The state of the chain, as far as settling needs it.
 
-use super::{EthereumChain, State, node::Tag, rpc::RpcError};
+use super::{EthereumChain, node::Tag, rpc::RpcError};
 use crate::chain::{
     ChainError,
     contract::{self, Call},
@@ -48,18 +48,34 @@ pub struct Standing {
 }
 
 impl EthereumChain {
-    /// The newest state that was read, or a newer one where that is old.
-    pub(super) fn look(&self, state: &mut State) -> Result<View, ChainError> {
-        let now = self.connection.clock.now_ms();
-        if let Some((view, read_ms)) = state.view
-            && u128::from(now.abs_diff(read_ms)) < self.settings().poll.as_millis()
-        {
+    /// The newest state that was read, or a newer one where that is old and nobody else is reading one.
+    pub(super) fn look(&self) -> Result<View, ChainError> {
+        let (fresh, known) = self.known();
+        if let Some(view) = fresh {
             return Ok(view);
         }
+        let _looking = match (self.looking.try_lock(), known) {
+            (Some(looking), _) => looking,
+            (None, Some(view)) => return Ok(view),
+            (None, None) => self.looking.lock(),
+        };
+        // Whoever was waited for has read it.
+        if let Some(view) = self.known().0 {
+            return Ok(view);
+        }
+        let now = self.connection.clock.now_ms();
         let view = self.read_view()?;
-        state.view = Some((view, now));
-        state.queue.settle(view.settled);
+        *self.view.lock() = Some((view, now));
         Ok(view)
+    }
+
+    /// The newest state that was read, if it is new enough; and if it is not.
+    fn known(&self) -> (Option<View>, Option<View>) {
+        let now = self.connection.clock.now_ms();
+        let known = *self.view.lock();
+        let is_fresh = |read_ms: u64| u128::from(now.abs_diff(read_ms)) < self.settings().poll.as_millis();
+        let fresh = known.filter(|(_, read_ms)| is_fresh(*read_ms));
+        (fresh.map(|(view, _)| view), known.map(|(view, _)| view))
     }
 
     fn read_view(&self) -> Result<View, ChainError> {
