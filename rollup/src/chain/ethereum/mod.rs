@@ -19,6 +19,7 @@ mod deploy;
 mod endpoint;
 mod fees;
 mod key;
+mod measures;
 mod node;
 mod nodes;
 mod poster;
@@ -40,6 +41,7 @@ use crate::{block::ProvenBlock, proof::VerificationKey};
 use alloy_primitives::Address;
 use arterial_protocol::{BlockNumber, StateRoot};
 use arterial_storage::Clock;
+use measures::Measures;
 use node::{Simulated, Tag};
 use nodes::Nodes;
 use parking_lot::Mutex;
@@ -124,6 +126,7 @@ pub struct EthereumChain {
     account: Option<Account>,
     contract: Address,
     state: Mutex<State>,
+    measures: Measures,
 }
 
 #[derive(Default)]
@@ -145,7 +148,8 @@ impl fmt::Debug for EthereumChain {
 
 impl EthereumChain {
     fn new(connection: Connection, account: Option<Account>, contract: contract::Address) -> Self {
-        Self { connection, account, contract: contract.0.into(), state: Mutex::default() }
+        let (contract, state, measures) = (contract.0.into(), Mutex::default(), Measures::new());
+        Self { connection, account, contract, state, measures }
     }
 
     const fn nodes(&self) -> &Nodes {
