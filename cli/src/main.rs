@@ -9,6 +9,7 @@ mod export;
 mod input;
 mod inspect;
 mod interrupt;
+mod metrics;
 mod output;
 mod progress;
 mod repair;

@@ -21,10 +21,15 @@ The report, also in OUT/report.json: `records` are this run's writes that are du
 them that were so before; `records_per_second` are the others over `seconds`, from the first submit to the
 last durable acknowledgement. `gas_per_block`, `gas_per_record` and `blocks` are of all blocks of OUT.
 
+--metrics serves what the engine measures to Prometheus. Nobody is asked for a password and
+nothing is encrypted, so the address has to be a loopback one, unless --metrics-exposed says that others may read it.
+Nothing in it is secret or tells of a patient. dashboards/arterial.json in the repository is for Grafana.
+
 Examples:
   arterial run --devices 64 --seconds 600
   arterial run --input recordings/ --replicate 1000 --shards 16 --json
   arterial run --input recordings/ --receipts all --out ward-7
+  arterial run --devices 256 --seconds 3600 --metrics 127.0.0.1:9100
   arterial run --chain http://127.0.0.1:8545 --contract 0x… --keystore key.json --password-file password --out ward-7
 
 Exit codes:

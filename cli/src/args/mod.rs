@@ -16,7 +16,7 @@ use help::{
     COMMIT_HELP, EXAMPLES, EXPORT_HELP, FAIRNESS_HELP, INGEST_HELP, INSPECT_HELP, PROVE_HELP, REPAIR_HELP,
     RUN_HELP, STATUS_HELP, VERIFY_HELP,
 };
-use std::{ffi::OsString, path::PathBuf, str::FromStr};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, str::FromStr};
 
 /// Makes medical-device writes durable, commits them, proves each block and settles it on a proof-of-stake chain.
 #[derive(Parser, Debug)]
@@ -79,6 +79,13 @@ pub(crate) struct RunArgs {
     /// The report as one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
+    /// Serve what is measured to Prometheus, at http://ADDR/metrics, as long as the run lasts; a loopback address. Port 0
+    /// takes a free one. The URL is on stderr
+    #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Let --metrics be an address that other machines can reach
+    #[arg(long, requires = "metrics")]
+    pub(crate) metrics_exposed: bool,
     #[command(flatten)]
     pub(crate) synthetic: SyntheticArgs,
     #[command(flatten)]
@@ -373,6 +380,11 @@ impl FromStr for Receipts {
             }
         }
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = text.replace("localhost:", "127.0.0.1:");
+    text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:9100 or [::1]:9100".into())
 }
 
 fn shards(text: &str) -> Result<u32, String> {
