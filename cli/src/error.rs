@@ -54,6 +54,10 @@ pub(crate) enum CliError {
          127.0.0.1:9100, or --metrics-exposed too"
     )]
     MetricsExposed { address: SocketAddr },
+    #[error("standard output is no terminal: give --once for one frame as text")]
+    NoTerminal,
+    #[error("{} is no directory{hint}", path.display())]
+    NoDirectory { path: PathBuf, hint: String },
 
     // Stopped.
     #[error("{0}")]
@@ -67,6 +71,10 @@ pub(crate) enum CliError {
         if source.kind() == io::ErrorKind::AddrInUse { "; port 0 takes one that is free" } else { "" }
     )]
     Metrics { address: SocketAddr, source: io::Error },
+    #[error("{url}: {what}")]
+    Scrape { url: String, what: String },
+    #[error("the terminal: {0}")]
+    Terminal(io::Error),
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
     #[error("the operating system gave no random bytes: {0}")]

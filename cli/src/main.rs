@@ -16,6 +16,7 @@ mod repair;
 mod run;
 mod soundness;
 mod status;
+mod top;
 mod verify;
 
 use args::{Cli, Command};
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "ethereum")]
         Command::Deploy(args) => ethereum::deploy(args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::status(args).map(success_if),
+        Command::Top(args) => top::top(args).map(|()| ExitCode::SUCCESS),
         Command::Inspect(args) => inspect::inspect(args).map(success_if),
         Command::Repair(args) => repair::repair(args),
         Command::Bench(command) => bench::bench(command).map(|()| ExitCode::SUCCESS),

@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
 use help::DEPLOY_HELP;
 use help::{
     COMMIT_HELP, EXAMPLES, EXPORT_HELP, FAIRNESS_HELP, INGEST_HELP, INSPECT_HELP, PROVE_HELP, REPAIR_HELP,
-    RUN_HELP, STATUS_HELP, VERIFY_HELP,
+    RUN_HELP, STATUS_HELP, TOP_HELP, VERIFY_HELP,
 };
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, str::FromStr};
 
@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Show how far every block has come, and what it waits for
     #[command(after_long_help = STATUS_HELP, after_help = STATUS_HELP)]
     Status(StatusArgs),
+    /// Watch a deployment: writes, latencies, queues, and how far its blocks are
+    #[command(after_long_help = TOP_HELP, after_help = TOP_HELP)]
+    Top(TopArgs),
     /// Check receipts against a state root, step by step
     #[command(after_long_help = VERIFY_HELP, after_help = VERIFY_HELP)]
     Verify(VerifyArgs),
@@ -179,6 +182,22 @@ pub(crate) struct StatusArgs {
     /// The result as one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TopArgs {
+    /// A deployment's directory, or where `arterial run --metrics` serves: http://127.0.0.1:9100
+    #[arg(value_name = "DIR|URL")]
+    pub(crate) source: OsString,
+    #[cfg(feature = "ethereum")]
+    #[command(flatten)]
+    pub(crate) contract: crate::ethereum::ContractArgs,
+    /// Seconds from one look to the next
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<u64>::new().range(1..=60))]
+    pub(crate) every: u64,
+    /// Look twice, print one frame as text, and end; needs no terminal
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 #[derive(Args, Debug)]

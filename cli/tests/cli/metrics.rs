@@ -1,7 +1,7 @@
-//! `arterial run --metrics`, and the dashboard on what it serves.
+//! `arterial run --metrics`, the dashboard on what it serves, and `arterial top` beside it.
 
 use crate::{
-    common::{QUICK, arterial, run, stderr},
+    common::{QUICK, arterial, run, stderr, stdout},
     scrape::{self, Sample},
 };
 use arterial::telemetry::{self, Kind};
@@ -208,8 +208,18 @@ fn every_panel_of_the_dashboard_shows_what_a_run_serves_and_every_metric_is_on_i
     let gas = value(&samples, "arterial_gas_total") / value(&samples, "arterial_gas_blocks_total");
     assert!((250_000.0..290_000.0).contains(&gas), "{gas}");
 
+    let top = run(["top", &running.url, "--once"]);
+    assert_eq!(top.status.code(), Some(0), "{}", stderr(&top));
+    for part in ["Writes", "Durable after", "p99", "Waiting", "Settling", "a block", "final"] {
+        assert!(stdout(&top).contains(part), "{part}: {}", stdout(&top));
+    }
     assert!(running.child.wait().unwrap().success());
     assert!(TcpStream::connect(running.address()).is_err(), "it ends with the run");
+
+    let dir = temp.path().join("run");
+    let top = run(["top", dir.to_str().unwrap(), "--once"]);
+    assert_eq!(top.status.code(), Some(0), "{}", stderr(&top));
+    assert!(stdout(&top).contains(" final "), "{}", stdout(&top));
 }
 
 /// The test above can fail: at a name, a label's value, a label that is grouped by, and what is no query.
@@ -266,6 +276,35 @@ fn an_address_that_is_taken_exposed_or_none_is_refused_before_anything_is_made()
         assert!(stderr(&output).contains(says), "{address}: {}", stderr(&output));
         assert!(!dir.exists());
     }
+}
+
+#[test]
+fn top_says_what_it_cannot_look_at() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_str().unwrap();
+    let foreign = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = foreign.local_addr().unwrap().to_string();
+    let served = thread::spawn(move || {
+        let (mut client, _) = foreign.accept().unwrap();
+        let _ = client.read(&mut [0; 4096]);
+        let _ = client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\ngo_goroutines 17\n");
+    });
+    let foreign = format!("http://{address}");
+    for (source, says) in [
+        (&*foreign, "these are not the metrics of `arterial run`"),
+        ("http://127.0.0.1:1", "http://127.0.0.1:1/metrics: "),
+        ("127.0.0.1:9100", "write http://127.0.0.1:9100"),
+        ("/nowhere/at/all", "no directory"),
+        (dir, "holds no deployment"),
+        ("ftp://x", "expected a URL"),
+    ] {
+        let output = run(["top", source, "--once"]);
+        assert_eq!(output.status.code(), Some(1), "{source}");
+        assert!(stderr(&output).contains(says), "{source}: {}", stderr(&output));
+    }
+    served.join().unwrap();
+    let piped = run(["top", dir]);
+    assert!(stderr(&piped).contains("--once"), "{}", stderr(&piped));
 }
 
 /// A Prometheus of its own that scrapes one address.
