@@ -63,7 +63,7 @@ impl World {
             .open_stepped()
             .unwrap();
         let chain = Arc::clone(chain.get().unwrap());
-        let mut world = Self { node, disk, clock, chain, handle };
+        let world = Self { node, disk, clock, chain, handle };
         world.node.engine().enroll(Enrolment::host(DEVICE)).unwrap();
         world
     }
