@@ -5,6 +5,8 @@ use crate::{
     error::EngineError,
     genesis::Deployment,
     lock,
+    measures::{BlockMeasures, SettleMeasures},
+    observer::Observer,
     pipeline::{Pipeline, ShardAccounts, state_root},
     proving::BatchProving,
     receipts::Receipts,
@@ -70,6 +72,7 @@ struct Parts {
     engine: Engine,
     pipeline: Pipeline,
     settler: Settler,
+    observer: Observer,
 }
 
 /// How an engine is set up. Made by [`Engine::builder`].
@@ -224,9 +227,10 @@ impl EngineBuilder {
     pub fn open(self) -> Result<Engine, EngineError> {
         let pool = self.pool()?;
         let dir = self.dir.clone();
-        let Parts { engine, pipeline, settler } = self.assemble(Shards::open, Some(pool))?;
+        let Parts { engine, pipeline, settler, observer } = self.assemble(Shards::open, Some(pool))?;
         engine.keep(spawn(&dir, "arterial-blocks", move || pipeline.run())?);
         engine.keep(spawn(&dir, "arterial-settle", move || settler.run())?);
+        engine.keep(spawn(&dir, "arterial-observe", move || observer.run())?);
         Ok(engine)
     }
 
@@ -235,11 +239,12 @@ impl EngineBuilder {
     /// # Errors
     /// As for [`Self::open`].
     pub fn open_stepped(self) -> Result<SteppedEngine, EngineError> {
-        let Parts { engine, pipeline, settler } = self.assemble(Shards::open_stepped, None)?;
-        Ok(SteppedEngine::new(engine, pipeline, settler))
+        let Parts { engine, pipeline, settler, observer } = self.assemble(Shards::open_stepped, None)?;
+        Ok(SteppedEngine::new(engine, pipeline, settler, observer))
     }
 
     fn assemble(mut self, open_shards: OpenShards, pool: Option<ThreadPool>) -> Result<Parts, EngineError> {
+        arterial_telemetry::describe();
         let (chain_id, open_chain) = self.take_chain()?;
         self.create_dir(&self.dir)?;
         let lock = lock::take(&*self.storage, &self.dir)?;
@@ -284,6 +289,7 @@ impl EngineBuilder {
             blocks: blocks.clone(),
             key: verifying.clone(),
             stages: Arc::clone(&stages),
+            measures: SettleMeasures::new(),
         };
         let receipts =
             Receipts::new(deployment.domain, Arc::clone(&shards), files, blocks.clone(), verifying);
@@ -302,9 +308,11 @@ impl EngineBuilder {
             block_records: self.block_records,
             block_interval: self.block_interval,
             waiting_since_ms: None,
+            measures: Arc::new(BlockMeasures::new()),
         };
+        let observer = Observer::new(Arc::clone(&shards), Arc::clone(&stages), Arc::clone(&pipeline.clock));
         let engine = Engine::new(Inner::new(deployment, shards, chain, stages, receipts, lock));
-        Ok(Parts { engine, pipeline, settler })
+        Ok(Parts { engine, pipeline, settler, observer })
     }
 
     fn shards_config(&self, deployment: &Deployment) -> ShardsConfig {

@@ -29,7 +29,7 @@
 //! ```
 //!
 //! The parts can be used alone: [`protocol`] has the types and the verifier (`no_std`), [`shards`] the write side,
-//! [`rollup`] the proof side.
+//! [`rollup`] the proof side; [`telemetry`] lists what an engine reports through the `metrics` crate.
 
 mod audit;
 mod builder;
@@ -40,6 +40,8 @@ mod ethereum;
 mod genesis;
 mod inspect;
 mod lock;
+mod measures;
+mod observer;
 mod pipeline;
 mod proving;
 mod receipts;
@@ -52,6 +54,7 @@ pub use arterial_protocol as protocol;
 pub use arterial_rollup as rollup;
 pub use arterial_shards as shards;
 pub use arterial_storage as storage;
+pub use arterial_telemetry as telemetry;
 
 pub use arterial_protocol::{
     BlockNumber, BlockStatement, Credential, DeviceId, Domain, Receipt, Stage, StateRoot, Step, Tag,

@@ -6,6 +6,7 @@
 
 use crate::{
     error::EngineError,
+    measures::{BlockMeasures, BlockStep},
     proving::BatchProving,
     stages::{Proving, ProvingStep, Stages, Turn},
 };
@@ -49,6 +50,7 @@ pub(crate) struct Pipeline {
     pub(crate) block_interval: Duration,
     /// Since when something waits for a block, by the clock.
     pub(crate) waiting_since_ms: Option<u64>,
+    pub(crate) measures: Arc<BlockMeasures>,
 }
 
 /// A shard's accounts and their file.
@@ -111,6 +113,7 @@ impl Pipeline {
             }
             Err(error) if error.is_transient() => {
                 tracing::warn!(%error, "a block can't be made now and is tried again");
+                self.measures.faults.increment(1);
                 self.stages.update(|progress| progress.fault = Some(error.to_string()));
                 Turn::Failed
             }
@@ -124,12 +127,13 @@ impl Pipeline {
 
     /// The pipeline. A block that fails anywhere is made again from what is durable, with the same bytes.
     fn make_block(&mut self) -> Result<(), EngineError> {
-        let sealed = self.seal()?;
-        let applied = self.apply(sealed)?;
+        let measures = Arc::clone(&self.measures);
+        let sealed = measures.time(BlockStep::Seal, || self.seal())?;
+        let applied = measures.time(BlockStep::Apply, || self.apply(sealed))?;
         let begun = Instant::now();
-        self.prove_batches(&applied)?;
-        let proven = self.prove(applied, begun)?;
-        self.store(proven)
+        measures.time(BlockStep::ProveBatches, || self.prove_batches(&applied))?;
+        let proven = measures.time(BlockStep::ProveBlock, || self.prove(applied, begun))?;
+        measures.time(BlockStep::Store, || self.store(proven))
     }
 
     fn next_number(&self) -> BlockNumber {
@@ -139,8 +143,6 @@ impl Pipeline {
     /// Whether enough waits for a block, or waits long enough, or one was asked for, or one was begun before a crash.
     fn is_due(&mut self) -> bool {
         let number = self.next_number();
-        metrics::gauge!("arterial_unsealed_records")
-            .set(f64::from(u32::try_from(self.shards.unsealed_records()).unwrap_or(u32::MAX)));
         let wanted = self.stages.progress().wanted >= number;
         let due = self.shards.newest_sealed() >= number
             || wanted
@@ -204,7 +206,6 @@ impl Pipeline {
         let prove = || self.prover.prove(&applied.witness);
         let block = self.pool.as_ref().map_or_else(prove, |pool| pool.install(prove))?;
         let took = begun.elapsed();
-        metrics::histogram!("arterial_prove_seconds").record(took);
         Ok(Proven { block, states: applied.states, took })
     }
 
@@ -218,6 +219,7 @@ impl Pipeline {
         self.accounts.iter_mut().for_each(|accounts| accounts.before = None);
         self.stages.proves(None);
         tracing::info!(block = %statement.number, records = statement.record_count, ?took, "proven");
+        self.measures.proven(&statement);
         self.stages.update(|progress| {
             progress.proven = statement.number;
             progress.state_root = statement.new_state_root;

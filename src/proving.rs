@@ -10,7 +10,7 @@ use arterial_rollup::{
     batch_proof::{BatchProofError, BatchProofs, BatchProver, BatchWitness, Options, Witness, check_moves},
     circuit::BlockWitness,
 };
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 /// Proves batches and keeps the proofs.
 pub(crate) struct BatchProving {
@@ -41,9 +41,7 @@ impl BatchProving {
         let number = block.number;
         let progress = |phase| stages.proves(Some(Proving { number, step: ProvingStep::Batches(phase) }));
         let options = Options { cancel: Some(stages.cancel()), progress: Some(&progress) };
-        let begun = Instant::now();
         let proven = self.prover.prove(&Witness { number, batches: &batches }, &options)?;
-        metrics::histogram!("arterial_prove_batches_seconds").record(begun.elapsed());
         check_moves(&block.old, &block.new, proven.statement())?;
         Ok(self.files.write(&proven)?)
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     error::EngineError,
+    measures::SettleMeasures,
     stages::{Stages, Turn},
 };
 use arterial_protocol::BlockNumber;
@@ -25,6 +26,7 @@ pub(crate) struct Settler {
     pub(crate) blocks: BlockStore,
     pub(crate) key: VerificationKey,
     pub(crate) stages: Arc<Stages>,
+    pub(crate) measures: SettleMeasures,
 }
 
 impl Settler {
@@ -50,6 +52,7 @@ impl Settler {
             }
             Err(error) => {
                 tracing::error!(%error, "settling does not get on");
+                self.measures.faults.increment(1);
                 self.stages.update(|progress| progress.chain_fault = Some(error.to_string()));
                 Turn::Failed
             }
@@ -79,6 +82,7 @@ impl Settler {
         if (settled, finalized) != (before, self.stages.progress().finalized) {
             self.stages.update(|progress| (progress.posted, progress.finalized) = (settled, finalized));
         }
+        self.measures.moved(&*self.chain, before, settled);
         Ok(())
     }
 

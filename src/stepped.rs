@@ -1,6 +1,8 @@
 //! An engine without threads.
 
-use crate::{engine::Engine, error::EngineError, pipeline::Pipeline, settle::Settler, stages::Turn};
+use crate::{
+    engine::Engine, error::EngineError, observer::Observer, pipeline::Pipeline, settle::Settler, stages::Turn,
+};
 use arterial_protocol::{BlockNumber, ShardId};
 use std::fmt;
 
@@ -14,6 +16,7 @@ pub struct SteppedEngine {
     engine: Engine,
     pipeline: Pipeline,
     settler: Settler,
+    observer: Observer,
 }
 
 impl fmt::Debug for SteppedEngine {
@@ -23,8 +26,13 @@ impl fmt::Debug for SteppedEngine {
 }
 
 impl SteppedEngine {
-    pub(crate) const fn new(engine: Engine, pipeline: Pipeline, settler: Settler) -> Self {
-        Self { engine, pipeline, settler }
+    pub(crate) const fn new(
+        engine: Engine,
+        pipeline: Pipeline,
+        settler: Settler,
+        observer: Observer,
+    ) -> Self {
+        Self { engine, pipeline, settler, observer }
     }
 
     /// The handle that a host node holds.
@@ -46,6 +54,11 @@ impl SteppedEngine {
     /// Asks the chain how far the blocks have come and posts what it lacks; whether nothing was in the way.
     pub fn step_settle(&self) -> bool {
         self.settler.step() == Turn::Worked
+    }
+
+    /// Sets the gauges of [`telemetry`](crate::telemetry) to what is now.
+    pub fn observe(&mut self) {
+        self.observer.step();
     }
 
     /// Asks for the blocks that everything durable needs, as [`Engine::flush`] does; the last of them.

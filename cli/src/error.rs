@@ -4,7 +4,7 @@ use arterial::{
     BlockNumber, EngineError, EnrolError, SubmitError,
     rollup::{BlockStoreError, chain::ChainError, proof::ProofError},
 };
-use std::{io, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -49,6 +49,16 @@ pub(crate) enum CliError {
     #[error("{chain}; give --slot-ms and --validators as when the directory was made")]
     ChainSettings { chain: String },
 
+    #[error(
+        "{address} can be reached from other machines, which would see what is measured: give a loopback address such as \
+         127.0.0.1:9100, or --metrics-exposed too"
+    )]
+    MetricsExposed { address: SocketAddr },
+    #[error("standard output is no terminal: give --once for one frame as text")]
+    NoTerminal,
+    #[error("{} is no directory{hint}", path.display())]
+    NoDirectory { path: PathBuf, hint: String },
+
     // Stopped.
     #[error("{0}")]
     Interrupted(String),
@@ -56,6 +66,15 @@ pub(crate) enum CliError {
     // The environment.
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error(
+        "cannot serve metrics on {address}: {source}{}",
+        if source.kind() == io::ErrorKind::AddrInUse { "; port 0 takes one that is free" } else { "" }
+    )]
+    Metrics { address: SocketAddr, source: io::Error },
+    #[error("{url}: {what}")]
+    Scrape { url: String, what: String },
+    #[error("the terminal: {0}")]
+    Terminal(io::Error),
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
     #[error("the operating system gave no random bytes: {0}")]

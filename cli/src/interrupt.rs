@@ -30,6 +30,14 @@ impl Interrupt {
         interrupt
     }
 
+    /// Listens and says nothing: for what has nothing to finish.
+    pub(crate) fn quietly() -> Self {
+        let interrupt = Self::default();
+        let raised = interrupt.clone();
+        let _ = ctrlc::set_handler(move || raised.0.store(true, Ordering::Relaxed));
+        interrupt
+    }
+
     pub(crate) fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

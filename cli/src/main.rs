@@ -9,12 +9,14 @@ mod export;
 mod input;
 mod inspect;
 mod interrupt;
+mod metrics;
 mod output;
 mod progress;
 mod repair;
 mod run;
 mod soundness;
 mod status;
+mod top;
 mod verify;
 
 // Takes the place of `malloc` by being linked; `.cargo/config.toml` has its settings.
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "ethereum")]
         Command::Deploy(args) => ethereum::deploy(args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::status(args).map(success_if),
+        Command::Top(args) => top::top(args).map(|()| ExitCode::SUCCESS),
         Command::Inspect(args) => inspect::inspect(args).map(success_if),
         Command::Repair(args) => repair::repair(args),
         Command::Bench(command) => bench::bench(command).map(|()| ExitCode::SUCCESS),

@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::{
     fmt::Write as _,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
@@ -29,29 +29,39 @@ const FINALITY_LATE_BLOCKS: u64 = 128;
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report {
+pub(crate) struct Report {
     chain_id: u64,
     height: u64,
     finalized_height: u64,
     /// Of the directory, of the contract.
-    blocks_proven: u64,
-    blocks_posted: u64,
-    blocks_final: u64,
+    pub(crate) blocks_proven: u64,
+    pub(crate) blocks_posted: u64,
+    pub(crate) blocks_final: u64,
     /// Why posting can't go on as things are; an operator has to act.
-    stuck: Option<String>,
-    blocks: Vec<Row>,
+    pub(crate) stuck: Option<String>,
+    pub(crate) blocks: Vec<Row>,
 }
 
 #[derive(Serialize)]
-struct Row {
-    number: u64,
-    records: u64,
+pub(crate) struct Row {
+    pub(crate) number: u64,
+    pub(crate) records: u64,
     stage: String,
     height: Option<u64>,
-    gas: Option<u64>,
+    pub(crate) gas: Option<u64>,
     /// Since it was proven.
-    age_s: Option<u64>,
+    pub(crate) age_s: Option<u64>,
     waits_for: Option<String>,
+}
+
+/// A deployment's blocks, and the contract that they go to: a real chain's, or what is read anew each time of the embedded
+/// chain's history.
+pub(crate) struct Reader {
+    dir: PathBuf,
+    store: BlockStore,
+    key: VerificationKey,
+    #[cfg(feature = "ethereum")]
+    ethereum: Option<Arc<arterial::rollup::chain::ethereum::EthereumChain>>,
 }
 
 /// A contract, with what only a real chain can say of it.
@@ -63,30 +73,12 @@ struct Chain {
 
 /// Shows it; says whether nothing is stuck.
 pub(crate) fn status(args: &StatusArgs) -> Result<bool, CliError> {
-    let deployment = Deployment::read(&FileStorage, &args.dir)?;
-    let storage: Arc<dyn Storage> = Arc::new(FileStorage);
-    let key = KeyPair::read(&FileStorage, &args.dir.join("block.key"), deployment.shards)?.verifying;
-    let store = BlockStore::open(storage, args.dir.join("blocks"), deployment.domain, deployment.shards)?;
-    let opened = open(args)?;
-    let chain = &*opened.chain;
-    let newest = store.latest()?.0;
-    let head = chain.head()?;
-    let finalized = newest_final(chain, head.settled)?;
-    let mut report = Report {
-        chain_id: chain.chain_id(),
-        height: head.height,
-        finalized_height: head.finalized_height,
-        blocks_proven: newest,
-        blocks_posted: head.settled.0,
-        blocks_final: finalized,
-        stuck: (head.settled.0 > newest)
-            .then(|| format!("block {} stands in the contract, the newest here is {newest}", head.settled)),
-        blocks: Vec::new(),
-    };
-    for number in (newest.saturating_sub(args.last) + 1..=newest).map(BlockNumber) {
-        let row = row(number, &store, &key, &opened, head, &mut report.stuck)?;
-        report.blocks.push(row);
-    }
+    let reader = Reader::open(
+        &args.dir,
+        #[cfg(feature = "ethereum")]
+        &args.contract,
+    )?;
+    let report = reader.look(args.last)?;
     match args.json {
         true => output::print_json(&report)?,
         false => output::print(&report.table())?,
@@ -97,21 +89,70 @@ pub(crate) fn status(args: &StatusArgs) -> Result<bool, CliError> {
     Ok(report.stuck.is_none())
 }
 
-fn open(args: &StatusArgs) -> Result<Chain, CliError> {
-    #[cfg(feature = "ethereum")]
-    if let Some((nodes, contract)) = args.contract() {
-        let chain = Arc::new(crate::ethereum::read(nodes, contract)?.1);
-        return Ok(Chain { chain: Arc::clone(&chain) as _, ethereum: Some(chain) });
-    }
-    let history = args.dir.join("chain");
-    if !history.is_dir() {
-        return Err(CliError::NoChainGiven { path: args.dir.clone() });
-    }
-    Ok(Chain {
-        chain: Arc::new(EmbeddedChain::open_read_only(&FileStorage, &history)?),
+impl Reader {
+    pub(crate) fn open(
+        dir: &Path,
+        #[cfg(feature = "ethereum")] contract: &crate::ethereum::ContractArgs,
+    ) -> Result<Self, CliError> {
+        let deployment = Deployment::read(&FileStorage, dir)?;
+        let storage: Arc<dyn Storage> = Arc::new(FileStorage);
+        let key = KeyPair::read(&FileStorage, &dir.join("block.key"), deployment.shards)?.verifying;
+        let store = BlockStore::open(storage, dir.join("blocks"), deployment.domain, deployment.shards)?;
         #[cfg(feature = "ethereum")]
-        ethereum: None,
-    })
+        let ethereum = match contract.given() {
+            Some((nodes, contract)) => Some(Arc::new(crate::ethereum::read(nodes, contract)?.1)),
+            None => None,
+        };
+        Ok(Self {
+            dir: dir.to_owned(),
+            store,
+            key,
+            #[cfg(feature = "ethereum")]
+            ethereum,
+        })
+    }
+
+    /// How far the blocks are now, the last so many of them one by one.
+    pub(crate) fn look(&self, last: u64) -> Result<Report, CliError> {
+        let opened = self.chain()?;
+        let chain = &*opened.chain;
+        let newest = self.store.latest()?.0;
+        let head = chain.head()?;
+        let finalized = newest_final(chain, head.settled)?;
+        let mut report = Report {
+            chain_id: chain.chain_id(),
+            height: head.height,
+            finalized_height: head.finalized_height,
+            blocks_proven: newest,
+            blocks_posted: head.settled.0,
+            blocks_final: finalized,
+            stuck: (head.settled.0 > newest).then(|| {
+                format!("block {} stands in the contract, the newest here is {newest}", head.settled)
+            }),
+            blocks: Vec::new(),
+        };
+        for number in (newest.saturating_sub(last) + 1..=newest).map(BlockNumber) {
+            let row = row(number, &self.store, &self.key, &opened, head, &mut report.stuck)?;
+            report.blocks.push(row);
+        }
+        Ok(report)
+    }
+
+    fn chain(&self) -> Result<Chain, CliError> {
+        #[cfg(feature = "ethereum")]
+        if let Some(chain) = &self.ethereum {
+            return Ok(Chain { chain: Arc::clone(chain) as _, ethereum: Some(Arc::clone(chain)) });
+        }
+        let history = self.dir.join("chain");
+        if !history.is_dir() {
+            return Err(CliError::NoChainGiven { path: self.dir.clone() });
+        }
+        Ok(Chain {
+            chain: Arc::new(EmbeddedChain::open_read_only(&FileStorage, &history)?),
+            #[cfg(feature = "ethereum")]
+            ethereum: None,
+        })
+    }
 }
 
 /// The newest block that is final, by halving: what is below a final block is final.

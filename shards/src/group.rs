@@ -7,10 +7,10 @@ use crate::{
     ticket::{Outcome, Settled},
 };
 use arterial_protocol::Write;
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Instant};
 
 /// Writes that are committed together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Group {
     /// Frames that are not complete.
     pub(crate) bytes: Vec<u8>,
@@ -18,6 +18,8 @@ pub(crate) struct Group {
     pub(crate) offsets: Vec<u32>,
     /// The entries that came in bundles, and whose bundles.
     pub(crate) bundles: Vec<Bundled>,
+    /// When its first write was submitted.
+    pub(crate) begun: Instant,
     outcome: Arc<Outcome>,
 }
 
@@ -56,9 +58,8 @@ impl Group {
         bytes.clear();
         // Reserved at once, so that it never moves; what is not written takes no memory.
         bytes.reserve(GROUP_BYTES_MAX + PAGE_BYTES);
-        let mut group = Self::default();
-        group.bytes = bytes;
-        group
+        let begun = Instant::now();
+        Self { bytes, offsets: Vec::new(), bundles: Vec::new(), begun, outcome: Arc::default() }
     }
 
     /// Whether so many more frames with so many bytes fit; anything fits an empty group.

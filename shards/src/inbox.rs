@@ -180,9 +180,9 @@ impl Inbox {
         self.room.notify_all();
     }
 
-    /// Writes that wait.
-    pub(crate) fn writes(&self) -> usize {
-        self.state.lock().lanes.iter().map(|waiting| waiting.writes).sum()
+    /// Writes that wait, by lane.
+    pub(crate) fn writes(&self) -> [usize; Lane::ALL.len()] {
+        self.state.lock().lanes.each_ref().map(|waiting| waiting.writes)
     }
 }
 
@@ -295,7 +295,7 @@ mod tests {
         let fill = || {
             hand_over(&inbox, Lane::Bulk, writes);
             let first = taken(&inbox, Lane::ALL.len());
-            if inbox.writes() > 0 {
+            if inbox.writes() != [0; Lane::ALL.len()] {
                 assert_eq!(taken(&inbox, Lane::ALL.len()), Some((Lane::Bulk, 1)));
             }
             first
@@ -351,7 +351,7 @@ mod tests {
             inbox.close();
             writer.join().unwrap()
         });
-        assert_eq!((handed_on, inbox.writes()), (SUBMITTERS * WRITES, 0));
+        assert_eq!((handed_on, inbox.writes()), (SUBMITTERS * WRITES, [0; Lane::ALL.len()]));
         assert_eq!(submit(&inbox, Lane::Routine, 0, true), Err(Refused::Closed));
     }
 

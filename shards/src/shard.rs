@@ -9,6 +9,7 @@ use crate::{
     log::{
         BundleFrame, Frame, LogPosition, LogReader, LogWriter, SegmentId, StoredRecord, StoredTag, recover,
     },
+    measures::GroupMeasures,
     replay::Replay,
     sealed::SealedBatches,
     sealing::Cut,
@@ -108,6 +109,8 @@ pub(crate) struct Shared {
     pub(crate) has_unsealed: AtomicBool,
     /// The checkpoint of the newest seal could not be written: the next leaves one, due or not.
     pub(crate) checkpoint_failed: AtomicBool,
+    /// Whether the writer takes no more writes.
+    pub(crate) poisoned: AtomicBool,
     /// Bytes of a torn tail that were cut when the log was opened.
     pub(crate) cut_bytes: u64,
 }
@@ -167,6 +170,7 @@ pub(crate) fn open(
         unsealed_records: AtomicUsize::new(accounts.unsealed_records()),
         has_unsealed: AtomicBool::new(accounts.has_unsealed()),
         checkpoint_failed: AtomicBool::new(false),
+        poisoned: AtomicBool::new(false),
         cut_bytes: recovered.cut_bytes,
     });
     let writer = Writer {
@@ -179,6 +183,7 @@ pub(crate) fn open(
         checkpoint_log_bytes: setup.checkpoint_log_bytes,
         backlog_records_max: setup.backlog_records_max,
         poisoned: None,
+        measures: GroupMeasures::new(),
     };
     Ok((shared, writer))
 }

@@ -9,6 +9,7 @@ use crate::{
     lane::Lane,
     limits::ENROLMENTS_MAX,
     log::{StoredTag, record_frame_bytes},
+    measures::Refusals,
     route::{CheckedBundle, Routed, SignedBundle},
     sealing::CutAnswer,
     shard::{self, Enrolled, Located, SealedBatch, Shared},
@@ -34,14 +35,16 @@ pub struct ShardStatus {
     pub shard: ShardId,
     /// Devices enrolled.
     pub devices: usize,
-    /// Writes that wait in its queue.
-    pub queued_writes: usize,
+    /// Writes that wait in its lanes, the most urgent first.
+    pub queued_writes: [usize; Lane::ALL.len()],
     /// Durable records that wait for a block.
     pub unsealed_records: usize,
     /// Its newest sealed block.
     pub sealed: BlockNumber,
     /// Bytes of a torn tail that were cut when it was opened.
     pub cut_bytes: u64,
+    /// Whether it takes no more writes, as its log failed.
+    pub poisoned: bool,
 }
 
 /// Threads that make batches beside each other: they wait for the disk more than they compute.
@@ -53,6 +56,8 @@ pub struct Shards {
     count: ShardCount,
     shards: Vec<Arc<Shared>>,
     writers: Writers,
+    /// What is said of writes before they are queued.
+    refusals: Refusals,
 }
 
 /// Who does the writers' work.
@@ -91,7 +96,12 @@ impl Shards {
             })?);
             shards.push(shared);
         }
-        Ok(Self { count: config.shards, shards, writers: Writers::Threads(Mutex::new(threads)) })
+        Ok(Self {
+            count: config.shards,
+            shards,
+            writers: Writers::Threads(Mutex::new(threads)),
+            refusals: Refusals::new(),
+        })
     }
 
     /// Opens every shard without a thread: [`Shards::step`] does the writers' work, so that everything happens in an
@@ -106,7 +116,12 @@ impl Shards {
             shards.push(shared);
             writers.push(Mutex::new(Some(writer)));
         }
-        Ok(Self { count: config.shards, shards, writers: Writers::Stepped(writers) })
+        Ok(Self {
+            count: config.shards,
+            shards,
+            writers: Writers::Stepped(writers),
+            refusals: Refusals::new(),
+        })
     }
 
     /// Lets a shard that was opened stepped do one piece of the work that waits for it; whether there was any.
@@ -126,7 +141,7 @@ impl Shards {
     /// # Errors
     /// What can be said at once; everything else comes with the ticket.
     pub fn submit(&self, lane: Lane, write: &Write<'_>, tag: Tag) -> Result<Ticket, SubmitError> {
-        self.push(lane, write, tag, true)
+        self.push(lane, write, tag, true).inspect_err(|error| self.refusals.count(error, 1))
     }
 
     /// Submits a write, or says [`SubmitError::Busy`] at once.
@@ -134,7 +149,7 @@ impl Shards {
     /// # Errors
     /// What can be said at once; everything else comes with the ticket.
     pub fn try_submit(&self, lane: Lane, write: &Write<'_>, tag: Tag) -> Result<Ticket, SubmitError> {
-        self.push(lane, write, tag, false)
+        self.push(lane, write, tag, false).inspect_err(|error| self.refusals.count(error, 1))
     }
 
     fn push(&self, lane: Lane, write: &Write<'_>, tag: Tag, wait: bool) -> Result<Ticket, SubmitError> {
@@ -153,7 +168,8 @@ impl Shards {
 
     /// Submits many writes, in order for each device; waits while lanes are full.
     pub fn submit_many(&self, lane: Lane, writes: &[(Write<'_>, Tag)]) -> Tickets {
-        Routed::new(writes.iter().map(|(write, _)| write), self.count).submit(&self.shards, lane, writes)
+        let routed = Routed::new(writes.iter().map(|(write, _)| write), self.count);
+        self.count_refused(routed.submit(&self.shards, lane, writes))
     }
 
     /// Submits a gateway's bundle; waits while lanes are full. The signature is checked in this thread.
@@ -161,8 +177,15 @@ impl Shards {
     /// # Errors
     /// Why no write of the bundle is accepted; what is said of single ones comes with the tickets.
     pub fn submit_bundle(&self, lane: Lane, bundle: &SignedBundle<'_>) -> Result<Tickets, SubmitError> {
-        let checked = CheckedBundle::new(bundle)?;
-        Ok(Routed::new(bundle.writes.iter(), self.count).submit_bundle(&self.shards, lane, &checked))
+        let checked = CheckedBundle::new(bundle)
+            .inspect_err(|error| self.refusals.count(error, bundle.writes.len()))?;
+        let routed = Routed::new(bundle.writes.iter(), self.count);
+        Ok(self.count_refused(routed.submit_bundle(&self.shards, lane, &checked)))
+    }
+
+    fn count_refused(&self, tickets: Tickets) -> Tickets {
+        tickets.refused.iter().for_each(|(_, error)| self.refusals.count(error, 1));
+        tickets
     }
 
     /// Enrols devices, durably; the answers are in the order of the enrolments.
@@ -332,6 +355,7 @@ impl Shards {
             unsealed_records: shard.unsealed_records.load(Ordering::Acquire),
             sealed: shard.sealed_number(),
             cut_bytes: shard.cut_bytes,
+            poisoned: shard.poisoned.load(Ordering::Acquire),
         };
         self.shards.iter().map(status).collect()
     }

@@ -14,6 +14,7 @@ use crate::{
     lane::Lane,
     limits::{GROUP_BYTES_MAX, backlog_records_of},
     log::{BundleFrame, Frame, LogPosition, LogWriter, RefusedMember, finish, set_slot},
+    measures::GroupMeasures,
     sealing::CutAnswer,
     shard::{Ack, Enrolled, Shared},
     ticket::Settled,
@@ -23,7 +24,6 @@ use ed25519_zebra::VerificationKey;
 use std::{
     io,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
 };
 
 #[derive(Debug)]
@@ -42,6 +42,7 @@ pub(crate) struct Writer {
     pub(crate) backlog_records_max: usize,
     /// Why no more writes are taken, once an append or a sync has failed.
     pub(crate) poisoned: Option<String>,
+    pub(crate) measures: GroupMeasures,
 }
 
 /// What to do with the entries of a group, decided and not done.
@@ -79,7 +80,7 @@ impl Writer {
 
     fn work(&mut self, work: Work) -> bool {
         match work {
-            Work::Group(lane, group) => self.commit_group(group, lane != Lane::Alarm),
+            Work::Group(lane, group) => self.commit_group(lane, group),
             Work::Control(control) => self.control(control),
             Work::Done => return false,
         }
@@ -136,12 +137,13 @@ impl Writer {
         committed.or_else(|error| {
             tracing::error!(shard = %self.shared.id, %error, "the log can't be made durable: no more writes are taken");
             self.poisoned = Some(error.to_string());
+            self.shared.poisoned.store(true, Ordering::Release);
             self.check_poison()
         })
     }
 
     /// The durability order of writes: check, complete, append, sync, and only then answer.
-    fn commit_group(&mut self, mut group: Group, overtaken_by_alarms: bool) {
+    fn commit_group(&mut self, lane: Lane, mut group: Group) {
         let mut checks = self.checks.pop().unwrap_or_default();
         let shared = Arc::clone(&self.shared);
         // Only this thread takes the lock for writing, so taking it twice for reading does not block.
@@ -149,11 +151,11 @@ impl Writer {
         checks.look_up(&group, &directory);
         checks.verify_signatures(&group, &directory, || {
             // One group at a time: a flood of alarms must neither keep this one waiting nor fill the backlog.
-            if overtaken_by_alarms
+            if lane != Lane::Alarm
                 && self.lanes_taken() > 0
                 && let Some(alarms) = shared.inbox.take_alarms()
             {
-                self.commit_group(alarms, false);
+                self.commit_group(Lane::Alarm, alarms);
             }
         });
         hash::complete(&mut group, &mut checks, &directory);
@@ -164,6 +166,7 @@ impl Writer {
         };
         self.checks.push(checks);
         self.publish();
+        self.measures.settles(lane, &group, &settled);
         shared.inbox.give_back(group.settle(settled));
     }
 
@@ -174,16 +177,8 @@ impl Writer {
         let base = self.log.end();
         let Plan { offsets, bundles, exceptions } = self.plan(group, checks, base);
         lay_out(group, checks, &offsets, &bundles, base);
-        let begun = Instant::now();
         let committed = self.log.commit(&mut group.bytes);
         self.committed(committed)?;
-        metrics::histogram!("arterial_commit_seconds").record(begun.elapsed());
-        #[expect(clippy::cast_precision_loss, reason = "a metric")]
-        metrics::histogram!("arterial_commit_bytes").record(group.bytes.len() as f64);
-        let refused = exceptions.iter().filter(|(_, outcome)| outcome.is_err()).count();
-        let writes = group.offsets.len() - group.bundles.len();
-        metrics::counter!("arterial_writes_durable_total").increment((writes - refused) as u64);
-        metrics::counter!("arterial_writes_refused_total").increment(refused as u64);
         Ok(Settled::Durable { shard: self.shared.id, base, offsets, exceptions })
     }
 
@@ -242,7 +237,6 @@ impl Writer {
             return Ok(Some(Ack { shard: self.shared.id, position, repeated: true }));
         }
         tracing::warn!(%device, seq = link.seq, %accepted, refused = %link.digest, "equivocation");
-        metrics::counter!("arterial_equivocations_total").increment(1);
         let (seq, refused) = (link.seq.into(), link.digest);
         Err(SubmitError::Equivocation { device, seq, accepted, position, refused })
     }

@@ -69,10 +69,11 @@ fn alarms_overtake_a_group_whose_signatures_are_checked_and_a_flood_of_them_does
         drop(alarm(seq));
     }
     let late = submit(&shards, Lane::Bulk, &bulk, 0);
-    let mut waiting = shards.status()[0].queued_writes;
+    let queued = || shards.status()[0].queued_writes.iter().sum::<usize>();
+    let mut waiting = queued();
     while !late.is_answered() {
         assert!(shards.step(ShardId(0)));
-        let left = shards.status()[0].queued_writes;
+        let left = queued();
         if late.is_answered() {
             // It, and the one group of alarms that overtook it.
             assert!(waiting - left > 1 && waiting - left <= 1 + (1 << 20) / 60_000, "{waiting} to {left}");

@@ -8,6 +8,7 @@ Examples:
   arterial inspect arterial-run
   arterial repair arterial-run
   arterial bench ingest
+  arterial run --seconds 3600 --metrics 127.0.0.1:9100 & arterial top http://127.0.0.1:9100
 
 `arterial COMMAND --help` has each command's examples and exit codes.";
 
@@ -21,10 +22,15 @@ The report, also in OUT/report.json: `records` are this run's writes that are du
 them that were so before; `records_per_second` are the others over `seconds`, from the first submit to the
 last durable acknowledgement. `gas_per_block`, `gas_per_record` and `blocks` are of all blocks of OUT.
 
+--metrics serves what the engine measures to Prometheus, and to `arterial top`. Nobody is asked for a password and
+nothing is encrypted, so the address has to be a loopback one, unless --metrics-exposed says that others may read it.
+Nothing in it is secret or tells of a patient. dashboards/arterial.json in the repository is for Grafana.
+
 Examples:
   arterial run --devices 64 --seconds 600
   arterial run --input recordings/ --replicate 1000 --shards 16 --json
   arterial run --input recordings/ --receipts all --out ward-7
+  arterial run --devices 256 --seconds 3600 --metrics 127.0.0.1:9100
   arterial run --chain http://127.0.0.1:8545 --contract 0x… --keystore key.json --password-file password --out ward-7
 
 Exit codes:
@@ -61,6 +67,25 @@ Examples:
 Exit codes:
   0    every block is final, or on its way
   1    a block can't be posted as things are, and an operator has to act; or it failed
+  2    the command line is wrong";
+
+pub(super) const TOP_HELP: &str = "\
+A URL shows everything: writes a second, latencies and gas over the last few looks, queues, backlogs, and blocks as they
+come. Records and gas of a block are known from the look on that saw it come, and averages where several came between
+two. A directory shows its blocks, read as `arterial status` reads them, also while it is in use; the rest is known to
+the running process alone. What can't be reached any more is tried again.
+
+Keys: q quit, p pause, up and down (or k and j) through the blocks, Home and End.
+
+Examples:
+  arterial top http://127.0.0.1:9100
+  arterial top arterial-run
+  arterial top ward-7 --chain http://127.0.0.1:8545 --contract 0x…
+  arterial top http://127.0.0.1:9100 --once
+
+Exit codes:
+  0    it was left, or the frame is printed
+  1    the first look failed, or there is no terminal; stderr says why
   2    the command line is wrong";
 
 pub(super) const VERIFY_HELP: &str = "\

@@ -14,9 +14,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
 use help::DEPLOY_HELP;
 use help::{
     COMMIT_HELP, EXAMPLES, EXPORT_HELP, FAIRNESS_HELP, INGEST_HELP, INSPECT_HELP, OPEN_HELP, PROVE_HELP,
-    REPAIR_HELP, RUN_HELP, STATUS_HELP, VERIFY_HELP,
+    REPAIR_HELP, RUN_HELP, STATUS_HELP, TOP_HELP, VERIFY_HELP,
 };
-use std::{ffi::OsString, path::PathBuf, str::FromStr};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, str::FromStr};
 
 /// Makes medical-device writes durable, commits them, proves each block and settles it on a proof-of-stake chain.
 #[derive(Parser, Debug)]
@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Show how far every block has come, and what it waits for
     #[command(after_long_help = STATUS_HELP, after_help = STATUS_HELP)]
     Status(StatusArgs),
+    /// Watch a deployment: writes, latencies, queues, and how far its blocks are
+    #[command(after_long_help = TOP_HELP, after_help = TOP_HELP)]
+    Top(TopArgs),
     /// Check receipts against a state root, step by step
     #[command(after_long_help = VERIFY_HELP, after_help = VERIFY_HELP)]
     Verify(VerifyArgs),
@@ -79,6 +82,13 @@ pub(crate) struct RunArgs {
     /// The report as one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
+    /// Serve what is measured to Prometheus, at http://ADDR/metrics, as long as the run lasts; a loopback address. Port 0
+    /// takes a free one. The URL is on stderr
+    #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Let --metrics be an address that other machines can reach
+    #[arg(long, requires = "metrics")]
+    pub(crate) metrics_exposed: bool,
     #[command(flatten)]
     pub(crate) synthetic: SyntheticArgs,
     #[command(flatten)]
@@ -172,6 +182,22 @@ pub(crate) struct StatusArgs {
     /// The result as one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TopArgs {
+    /// A deployment's directory, or where `arterial run --metrics` serves: http://127.0.0.1:9100
+    #[arg(value_name = "DIR|URL")]
+    pub(crate) source: OsString,
+    #[cfg(feature = "ethereum")]
+    #[command(flatten)]
+    pub(crate) contract: crate::ethereum::ContractArgs,
+    /// Seconds from one look to the next
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<u64>::new().range(1..=60))]
+    pub(crate) every: u64,
+    /// Look twice, print one frame as text, and end; needs no terminal
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 #[derive(Args, Debug)]
@@ -395,6 +421,11 @@ impl FromStr for Receipts {
             }
         }
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = text.replace("localhost:", "127.0.0.1:");
+    text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:9100 or [::1]:9100".into())
 }
 
 fn shards(text: &str) -> Result<u32, String> {

@@ -1,9 +1,6 @@
 //! Options of chains that are reached over JSON-RPC.
 
-use crate::{
-    args::{DeploymentArgs, StatusArgs},
-    error::CliError,
-};
+use crate::{args::DeploymentArgs, error::CliError};
 use arterial::{
     EngineBuilder,
     rollup::{
@@ -100,10 +97,10 @@ impl PostingArgs {
 pub(crate) struct ContractArgs {
     /// A node's JSON-RPC, instead of the embedded chain; give several to have them checked against each other
     #[arg(long, value_name = "URL", requires = "contract")]
-    pub(crate) chain: Vec<Endpoint>,
+    chain: Vec<Endpoint>,
     /// The settlement contract's address
     #[arg(long, value_name = "ADDRESS", requires = "chain")]
-    pub(crate) contract: Option<Address>,
+    contract: Option<Address>,
 }
 
 #[derive(Args, Debug)]
@@ -123,10 +120,10 @@ pub(crate) struct DeployArgs {
     pub(crate) json: bool,
 }
 
-impl StatusArgs {
-    /// The contract that was given, if one was.
-    pub(crate) fn contract(&self) -> Option<(Vec<Endpoint>, Address)> {
-        self.contract.contract.map(|contract| (self.contract.chain.clone(), contract))
+impl ContractArgs {
+    /// The nodes and the contract that were given, if they were.
+    pub(crate) fn given(&self) -> Option<(Vec<Endpoint>, Address)> {
+        self.contract.map(|contract| (self.chain.clone(), contract))
     }
 }
 

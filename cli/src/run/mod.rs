@@ -15,6 +15,7 @@ use crate::{
     error::{CliError, IoContext},
     input::{self, Input, Recording, Skipped, synthetic},
     interrupt::Interrupt,
+    metrics::Server,
     output,
     progress::Progress,
 };
@@ -46,6 +47,7 @@ const BEGUN: [&str; 3] = ["lock", "genesis.tmp", "block.key"];
 /// Runs the job; says whether everything that was given came through.
 pub(crate) fn run(args: &RunArgs) -> Result<bool, CliError> {
     check_directory(&args.out)?;
+    let _served = serve_metrics(args)?;
     let interrupt = Interrupt::listen();
     let progress = Progress::new(!args.json);
     let Input { recordings, skipped } = read(args);
@@ -89,6 +91,17 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool, CliError> {
     });
     finish(&report, args)?;
     Ok(report.is_complete())
+}
+
+/// Serves what is measured, if that was asked for, until what is returned is dropped.
+fn serve_metrics(args: &RunArgs) -> Result<Option<Server>, CliError> {
+    let Some(address) = args.metrics else { return Ok(None) };
+    if !address.ip().is_loopback() && !args.metrics_exposed {
+        return Err(CliError::MetricsExposed { address });
+    }
+    let server = Server::start(address)?;
+    eprintln!("metrics: {}", server.url());
+    Ok(Some(server))
 }
 
 /// Nothing is written into a directory that is somebody else's.

@@ -10,9 +10,12 @@ mod devnet;
 mod ethereum;
 mod inspect;
 mod kill;
+mod metrics;
 #[cfg(feature = "ethereum")]
 #[path = "../../../rollup/tests/nodes/mod.rs"]
 mod nodes;
 mod repair;
 mod run;
+#[path = "../../src/top/scrape.rs"]
+mod scrape;
 mod verify;

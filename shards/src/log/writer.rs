@@ -9,6 +9,7 @@ use crate::{
     background,
     error::{IoContext, ShardError},
     limits::{GROUP_BYTES_MAX, PAGE_BYTES},
+    measures::LogMeasures,
 };
 use arterial_storage::{Blob, Clock, Storage};
 use std::{
@@ -19,6 +20,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 /// The one writer of a log.
@@ -41,6 +43,7 @@ pub(crate) struct LogWriter {
     clock: Arc<dyn Clock>,
     /// Why the next segment could not be made, and when.
     refusal: Option<(io::ErrorKind, u64)>,
+    measures: LogMeasures,
 }
 
 /// After a segment could not be made, everything is refused for so long, also what would still fit: whoever has more
@@ -79,6 +82,7 @@ impl LogWriter {
             makes_ahead,
             clock,
             refusal: None,
+            measures: LogMeasures::new(),
         })
     }
 
@@ -160,7 +164,11 @@ impl LogWriter {
             frames.extend_from_slice(&PAGE[in_page..]);
         }
         self.active.write_at(frames, offset)?;
+        let begun = Instant::now();
         self.active.sync()?;
+        self.measures.sync_seconds.record(begun.elapsed());
+        #[expect(clippy::cast_precision_loss, reason = "an append is at most a group's bytes")]
+        self.measures.append_bytes.record(bytes as f64);
         frames.truncate(bytes);
         // But for the last page, which the next append goes on with.
         let page = PAGE.len() as u64;

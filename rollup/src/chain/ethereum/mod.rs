@@ -20,6 +20,7 @@ mod deploy;
 mod endpoint;
 mod fees;
 mod key;
+mod measures;
 mod node;
 mod nodes;
 mod poster;
@@ -41,6 +42,7 @@ use crate::{block::ProvenBlock, proof::VerificationKey};
 use alloy_primitives::Address;
 use arterial_protocol::{BlockNumber, StateRoot};
 use arterial_storage::Clock;
+use measures::Measures;
 use node::{Simulated, Tag};
 use nodes::Nodes;
 use parking_lot::Mutex;
@@ -132,6 +134,7 @@ pub struct EthereumChain {
     queue: Mutex<Queue>,
     /// How the queue was left. Held for a moment only.
     waiting: Mutex<Waiting>,
+    measures: Measures,
 }
 
 impl fmt::Debug for EthereumChain {
@@ -154,6 +157,7 @@ impl EthereumChain {
             looking: Mutex::default(),
             queue: Mutex::default(),
             waiting: Mutex::default(),
+            measures: Measures::new(),
         }
     }
 

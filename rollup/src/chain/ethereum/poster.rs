@@ -187,6 +187,12 @@ impl EthereumChain {
         }
         if matches!(due, Due::Anew(_)) {
             tracing::info!(block = %item.statement.number, nonce, max_fee = fees.max, "sent");
+            self.measures.pays(fees);
+        }
+        match (due, &item.transaction) {
+            (Due::Again, _) => self.measures.repeat.increment(1),
+            (Due::Anew(_), Some(_)) => self.measures.replacement.increment(1),
+            (Due::Anew(_), None) => self.measures.first.increment(1),
         }
         item.sent(transaction);
         Ok(true)
@@ -245,6 +251,7 @@ impl EthereumChain {
         let again = self.nodes().ask(|node| node.call(&call, before)).ok().and_then(Result::err);
         let error = again.unwrap_or(ContractError::Other(Vec::new()));
         tracing::warn!(block = %number, %error, height, "a transaction was included and reverted");
+        self.measures.reverted.increment(1);
         item.revert(error);
         Ok(())
     }
