@@ -56,6 +56,12 @@ pub(crate) enum CliError {
     // The environment.
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error(
+        "cannot run {}: {source}; `cargo build --release --manifest-path benches/peers/Cargo.toml --target-dir target` \
+         builds it beside this command, in some minutes and with libclang for RocksDB, or without RocksDB by \
+         `--no-default-features`", program.display()
+    )]
+    NoPeers { program: PathBuf, source: io::Error },
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
     #[error("the operating system gave no random bytes: {0}")]

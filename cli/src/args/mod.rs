@@ -220,6 +220,16 @@ pub(crate) enum BenchCommand {
     /// What a flood does to the latencies of those who have nothing to do with it
     #[command(after_long_help = FAIRNESS_HELP, after_help = FAIRNESS_HELP)]
     Fairness(FairnessArgs),
+    /// Other stores and provers side by side with this one, by a program of its own: see `arterial bench peers --help`
+    #[command(disable_help_flag = true)]
+    Peers(PeersArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PeersArgs {
+    /// What that program takes
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<OsString>,
 }
 
 #[derive(Args, Debug)]

@@ -9,6 +9,7 @@ mod fairness;
 mod ingest;
 mod load;
 mod machine;
+mod peers;
 mod prove;
 mod report;
 mod trees;
@@ -49,6 +50,7 @@ pub(crate) fn bench(command: &BenchCommand) -> Result<(), CliError> {
             let report = prove::measure(args)?;
             if args.json { output::print_json(&report) } else { output::print(&report.table()) }
         }
+        BenchCommand::Peers(args) => Err(peers::hand_over(args)),
     }
 }
 
