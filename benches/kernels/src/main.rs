@@ -88,7 +88,7 @@ fn compared(name: &str, old: Option<u64>, new: Option<u64>) -> bool {
 
 fn update() -> Result<bool, Box<dyn Error>> {
     let tools = tools()?.ok_or("there is no valgrind here")?;
-    let mut file = format!("# Instructions of each kernel, by callgrind. Written by\n# {UPDATE}\n{tools}\n");
+    let mut file = format!("# Instructions of each kernel, by callgrind. Written by\n# {UPDATE}\n{tools}");
     for (name, count) in count_all()? {
         file += &format!("{name} {count}\n");
     }
