@@ -1,12 +1,12 @@
 //! What the benches share.
 //!
 //! A bench is named `module::operation/key=value` and measures the real thing: files are on disk, in the directory
-//! that `TMPDIR` names, and synced.
+//! that `TMPDIR` names, and synced, unless its name says otherwise.
 
 use criterion::Criterion;
-use std::{fs, thread};
+use std::{fs, thread, time::Duration};
 
-/// Criterion as every bench here uses it, after the machine was printed.
+/// Criterion as every bench here uses it, after the machine was printed: short, so that all benches take minutes.
 #[must_use]
 pub fn criterion() -> Criterion {
     let of = |file: &str, key: &str| {
@@ -17,5 +17,9 @@ pub fn criterion() -> Criterion {
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let cpu = of("/proc/cpuinfo", "model name");
     println!("machine: {cores} cores of {cpu}, {} of memory", of("/proc/meminfo", "MemTotal"));
-    Criterion::default().configure_from_args()
+    Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .sample_size(20)
+        .configure_from_args()
 }

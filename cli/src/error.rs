@@ -75,6 +75,12 @@ pub(crate) enum CliError {
     Scrape { url: String, what: String },
     #[error("the terminal: {0}")]
     Terminal(io::Error),
+    #[error(
+        "cannot run {}: {source}; `cargo build --release --manifest-path benches/peers/Cargo.toml --target-dir target` \
+         builds it beside this command, in some minutes and with libclang for RocksDB, or without RocksDB by \
+         `--no-default-features`", program.display()
+    )]
+    NoPeers { program: PathBuf, source: io::Error },
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
     #[error("the operating system gave no random bytes: {0}")]

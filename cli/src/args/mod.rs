@@ -249,6 +249,16 @@ pub(crate) enum BenchCommand {
     /// How long a deployment takes to open that was killed amid its work
     #[command(after_long_help = OPEN_HELP, after_help = OPEN_HELP)]
     Open(OpenArgs),
+    /// Other stores and provers side by side with this one, by a program of its own: see `arterial bench peers --help`
+    #[command(disable_help_flag = true)]
+    Peers(PeersArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PeersArgs {
+    /// What that program takes
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<OsString>,
 }
 
 #[derive(Args, Debug)]

@@ -10,6 +10,7 @@ mod ingest;
 mod load;
 mod machine;
 mod open;
+mod peers;
 mod prove;
 mod report;
 mod trees;
@@ -54,6 +55,7 @@ pub(crate) fn bench(command: &BenchCommand) -> Result<(), CliError> {
             let report = prove::measure(args)?;
             if args.json { output::print_json(&report) } else { output::print(&report.table()) }
         }
+        BenchCommand::Peers(args) => Err(peers::hand_over(args)),
     }
 }
 

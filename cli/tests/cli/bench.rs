@@ -1,7 +1,7 @@
 //! `arterial bench`: what it prints adds up, whatever the figures are.
 
 use crate::common::{arterial, json, stderr, stdout};
-use std::path::Path;
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 fn ingest(dir: &Path, args: &[&str]) -> std::process::Output {
     let fixed = ["bench", "ingest", "--seconds", "1", "--shards", "2", "--devices", "64"];
@@ -126,4 +126,25 @@ fn what_a_killed_run_left_is_opened() {
     assert!(report["blocks"].as_u64().unwrap() > 0, "{report}");
     assert!(report["open_seconds"].as_f64().unwrap() > 0.0, "{report}");
     assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn peers_are_another_program_beside_this_one() {
+    let temp = tempfile::tempdir().unwrap();
+    let command = temp.path().join("arterial");
+    std::fs::hard_link(env!("CARGO_BIN_EXE_arterial"), &command)
+        .or_else(|_| std::fs::copy(env!("CARGO_BIN_EXE_arterial"), &command).map(drop))
+        .unwrap();
+    let peers = |args: &[&str]| Command::new(&command).args(["bench", "peers"]).args(args).output().unwrap();
+    let missing = peers(&["--help"]);
+    assert_eq!(missing.status.code(), Some(1));
+    for said in ["arterial-peers", "cargo build --release --manifest-path benches/peers/Cargo.toml"] {
+        assert!(stderr(&missing).contains(said), "{}", stderr(&missing));
+    }
+    // Whatever stands there gets the arguments as they are, and its exit code is the command's.
+    let program = temp.path().join("arterial-peers");
+    std::fs::write(&program, "#!/bin/sh\necho \"$@\"\nexit 7\n").unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    let handed = peers(&["--only", "redb", "--json", "--help"]);
+    assert_eq!((handed.status.code(), stdout(&handed).trim()), (Some(7), "--only redb --json --help"));
 }
