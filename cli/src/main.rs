@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod environment;
 mod error;
 #[cfg(feature = "ethereum")]
 mod ethereum;
@@ -9,13 +10,17 @@ mod export;
 mod input;
 mod inspect;
 mod interrupt;
+mod lines;
+mod memory;
 mod output;
+mod page;
 mod progress;
 mod repair;
 mod run;
 mod soundness;
 mod status;
 mod verify;
+mod watch;
 
 use args::{Cli, Command};
 use clap::Parser;
