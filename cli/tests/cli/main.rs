@@ -10,6 +10,7 @@ mod kill;
 #[cfg(feature = "ethereum")]
 #[path = "../../../rollup/tests/nodes/mod.rs"]
 mod nodes;
+mod page;
 mod repair;
 mod run;
 mod verify;
