@@ -8,7 +8,7 @@ use super::{
 use std::fmt::Write as _;
 
 const HEIGHT: f64 = 216.0;
-const LEFT: f64 = 44.0;
+const LEFT: f64 = 46.0;
 const RIGHT: f64 = WIDTH - 12.0;
 const TOP: f64 = 24.0;
 const BOTTOM: f64 = HEIGHT - 34.0;

@@ -6,8 +6,8 @@ use super::{
     markup::{At, Markup},
 };
 
-const LEFT: f64 = 34.0;
-const RIGHT: f64 = WIDTH - 10.0;
+const LEFT: f64 = 40.0;
+const RIGHT: f64 = WIDTH - 16.0;
 const ROW: f64 = 15.0;
 /// Rows that are drawn at most; where there are more, evenly chosen ones are.
 const ROWS_MAX: usize = 20;

@@ -33,6 +33,13 @@ function faults() {
     if (!title || !svg.querySelector("desc")?.textContent) found.push(`a drawing says nothing of itself: "${title}"`);
     const inked = [...svg.querySelectorAll("path, rect, circle")].some((shape) => shape.getBoundingClientRect().width > 0);
     if (!inked) found.push(`the drawing "${title}" is empty`);
+    const written = [...svg.querySelectorAll("text")].map((letters) => ({ letters, box: letters.getBoundingClientRect() }));
+    for (const [n, one] of written.entries()) {
+      const over = written.slice(n + 1).find(({ box }) =>
+        Math.min(box.right, one.box.right) - Math.max(box.left, one.box.left) > 1 &&
+        Math.min(box.bottom, one.box.bottom) - Math.max(box.top, one.box.top) > 3);
+      if (over) found.push(`${text(one.letters)} is written over ${text(over.letters)} in "${title}"`);
+    }
     for (const letters of svg.querySelectorAll("text")) {
       const size = parseFloat(getComputedStyle(letters).fontSize) * (box.width / svg.viewBox.baseVal.width);
       if (size < 9.5) found.push(`letters of ${size.toFixed(1)} px in "${title}": ${text(letters)}`);

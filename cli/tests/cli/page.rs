@@ -71,7 +71,7 @@ fn what_is_wrong_with_a_page_is_seen() {
     let page = bench(temp.path(), "settle", &["--blocks", "1", "--shards", "1"]);
     let whole = fs::read_to_string(page).unwrap();
     let image = "<img src=\"http://127.0.0.1:9/x.png\"></main>";
-    let faults: [(&[(&str, &str)], &str); 7] = [
+    let faults: [(&[(&str, &str)], &str); 9] = [
         (&[("</main>", "<div style=\"width:3000px\">x</div></main>")], "wider than the screen"),
         (&[("</main>", image)], "console: "),
         (
@@ -79,6 +79,11 @@ fn what_is_wrong_with_a_page_is_seen() {
             "asks for",
         ),
         (&[("</main>", "<svg role=\"img\" viewBox=\"0 0 9 9\"></svg></main>")], "says nothing of itself"),
+        (
+            &[("</desc>", "</desc><text x=\"40\" y=\"80\">one</text><text x=\"44\" y=\"82\">two</text>")],
+            "is written over",
+        ),
+        (&[("</desc>", "</desc><text x=\"340\" y=\"80\">far too long</text>")], "leaves the drawing"),
         (&[("font: 12px", "font: 5px")], "letters of"),
         (&[("--ink: #1b1f24", "--ink: #cccccc")], "a contrast of"),
         (&[("prefers-color-scheme: dark", "prefers-color-scheme: nothing")], "looks the same"),
