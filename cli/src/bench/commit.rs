@@ -2,7 +2,7 @@
 
 use super::{
     committer::BLOCK_RECORDS,
-    findings::Findings,
+    findings::{Findings, side_by_side},
     ingest::DOMAIN,
     machine::{Permutations, permutations_per_second},
     report::rounded,
@@ -249,6 +249,10 @@ impl Findings for CommitReport {
     }
 
     fn sections(&self) -> Vec<Section> {
-        vec![Section::new("Accounts moved", self.lines(), Vec::new())]
+        let bare = self.records_per_second / self.ratio_to_bare;
+        let figures = [("measured", self.records_per_second), ("bare permutations", bare)];
+        let note = "Records a second, beside what the permutations that they take allow bare, in lanes and on all cores.";
+        let chart = side_by_side("Beside bare permutations", note, "a second", &figures);
+        vec![Section::new("Accounts moved", self.lines(), vec![chart])]
     }
 }

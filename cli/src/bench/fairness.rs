@@ -2,7 +2,7 @@
 
 use super::{
     committer::Committer,
-    findings::Findings,
+    findings::{Findings, side_by_side},
     ingest::DOMAIN,
     load::{Answered, CALL_WRITES, Load, Pace, Running, drive},
     report::{Quantiles, rounded},
@@ -161,6 +161,15 @@ impl Findings for FairnessReport {
     }
 
     fn sections(&self) -> Vec<Section> {
-        vec![Section::new("Fairness", self.lines(), Vec::new())]
+        let Self { neighbour, alarms, .. } = self;
+        let figures = [
+            ("another shard, alone", neighbour.idle_ms.p99),
+            ("another shard, beside a flood", neighbour.flooded_ms.p99),
+            ("alarms, alone", alarms.idle_ms.p99),
+            ("alarms, amid a flood", alarms.flooded_ms.p99),
+        ];
+        let note = "Within how many milliseconds 99 of 100 writes were durable.";
+        let chart = side_by_side("What a flood does to others", note, "ms", &figures);
+        vec![Section::new("Fairness", self.lines(), vec![chart])]
     }
 }

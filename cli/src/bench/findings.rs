@@ -8,7 +8,7 @@ use crate::{
     interrupt::Interrupt,
     lines::Lines,
     output,
-    page::{Page, Section, Tile},
+    page::{Bar, Bars, Chart, Drawing, Page, Section, Tile},
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
@@ -138,6 +138,18 @@ impl Spread {
         let at = |place: usize| figures.get(place).copied().unwrap_or_default();
         Self { median: at(figures.len() / 2), min: at(0), max: at(figures.len().saturating_sub(1)) }
     }
+}
+
+/// Figures of one unit, a bar each: what was measured, and what the machine could do.
+pub(crate) fn side_by_side(
+    title: &'static str,
+    note: &str,
+    unit: &'static str,
+    figures: &[(&str, f64)],
+) -> Chart {
+    let bar = |&(name, figure): &(&str, f64)| Bar { name: name.to_owned(), sizes: vec![figure] };
+    let bars = figures.iter().map(bar).collect();
+    Chart { title, note: note.to_owned(), drawing: Drawing::Bars(Bars { unit, parts: vec![unit], bars }) }
 }
 
 /// A figure of any size, to three digits at least.

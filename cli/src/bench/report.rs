@@ -2,7 +2,7 @@
 
 use super::{
     bare::BareCommits,
-    findings::Findings,
+    findings::{Findings, side_by_side},
     ingest::Snapshot,
     latency::{LaneLatency, Percentile, latency_chart, percentiles},
     load::{Driven, Latencies},
@@ -11,7 +11,7 @@ use crate::{
     args::{IngestArgs, WorkloadName},
     lines::Lines,
     output::grouped,
-    page::{Section, Tile},
+    page::{Chart, Section, Tile},
     watch::{Point, Samples, memory, throughput},
 };
 use hdrhistogram::Histogram;
@@ -245,6 +245,20 @@ impl IngestReport {
 }
 
 impl IngestReport {
+    /// What the machine could do at best, in writes a second.
+    fn limits(&self) -> Chart {
+        let mut figures = vec![
+            ("measured", self.writes_per_second),
+            ("bare pwrite and fdatasync", self.writes_per_second / self.ratio_to_bare_writes),
+            ("BLAKE3 one by one, on all cores", self.hashes_per_second),
+        ];
+        figures
+            .extend(self.verifications_per_second.map(|limit| ("Ed25519 in batches, on all cores", limit)));
+        let note = "Writes a second, beside what this machine does with nothing of ours above it: the same bytes in \
+                    commits of the same size, and hashes of as many bytes.";
+        side_by_side("Beside the machine's limits", note, "a second", &figures)
+    }
+
     pub(crate) const fn writes_per_second(&self) -> f64 {
         self.writes_per_second
     }
@@ -269,7 +283,7 @@ impl Findings for IngestReport {
 
     fn sections(&self) -> Vec<Section> {
         let (over_time, latency) = (throughput(&self.over_time), latency_chart(&self.percentiles));
-        let charts = vec![over_time, latency, memory(&self.over_time)];
+        let charts = vec![over_time, latency, self.limits(), memory(&self.over_time)];
         vec![Section::new("Durable writes", self.lines(), charts)]
     }
 }

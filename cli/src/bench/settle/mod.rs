@@ -24,6 +24,13 @@ use std::{sync::Arc, time::Instant};
 /// Sizes of blocks whose gas is looked at.
 const SIZES: [u64; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
+/// A block with its proof.
+struct Proven {
+    records: u64,
+    block: ProvenBlock,
+    seconds: f64,
+}
+
 /// A block on the chain.
 struct Posted {
     records: u64,
@@ -52,14 +59,15 @@ pub(crate) fn measure(args: &SettleArgs, interrupt: &Interrupt) -> Result<Settle
         Arc::new(clock.clone()),
     )?;
     let sizes = std::iter::repeat_n(args.records, args.blocks as usize + 1).chain(SIZES);
-    let (blocks, mut prove_seconds) = prove(&prover, domain, shards, sizes, interrupt)?;
+    let blocks = prove(&prover, domain, shards, sizes, interrupt)?;
     let begun = Instant::now();
     let mut posted = Vec::with_capacity(blocks.len());
-    for (records, block) in &blocks {
+    for Proven { records, block, .. } in &blocks {
         posted.push(post(&chain, &clock, config, *records, block)?);
     }
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let posts_per_second = blocks.len() as f64 / begun.elapsed().as_secs_f64();
+    let mut prove_seconds: Vec<f64> = blocks.iter().map(|block| block.seconds).collect();
     prove_seconds.sort_by(f64::total_cmp);
     Ok(SettleReport::new(args, setup_seconds, &prove_seconds, posts_per_second, &posted))
 }
@@ -71,9 +79,9 @@ fn prove(
     shards: ShardCount,
     sizes: impl Iterator<Item = u64>,
     interrupt: &Interrupt,
-) -> Result<(Vec<(u64, ProvenBlock)>, Vec<f64>), CliError> {
+) -> Result<Vec<Proven>, CliError> {
     let mut old: Vec<ShardLeaf> = shards.iter().map(ShardLeaf::genesis).collect();
-    let (mut blocks, mut seconds) = (Vec::new(), Vec::new());
+    let mut blocks = Vec::new();
     for (number, records) in (1..).map(BlockNumber).zip(sizes) {
         // A few at least, so that there is something to say.
         if interrupt.is_raised() && blocks.len() > 2 {
@@ -82,11 +90,11 @@ fn prove(
         let new: Vec<ShardLeaf> = old.iter().map(|leaf| moved(leaf, number, records, shards)).collect();
         let witness = BlockWitness { domain, number, old, new: new.clone() };
         let begun = Instant::now();
-        blocks.push((records, prover.prove(&witness)?));
-        seconds.push(begun.elapsed().as_secs_f64());
+        let block = prover.prove(&witness)?;
+        blocks.push(Proven { records, block, seconds: begun.elapsed().as_secs_f64() });
         old = new;
     }
-    Ok((blocks, seconds))
+    Ok(blocks)
 }
 
 /// A shard after its part of a block. The block's proof doesn't look at what accounts there are.
