@@ -107,6 +107,8 @@ pub(crate) enum CliError {
     NotOnChain { number: u64 },
     #[error("{}: {what}", path.display())]
     Receipt { path: PathBuf, what: String },
+    #[error("a receipt does not do as it should: {what}")]
+    WrongReceipt { what: String },
     #[error("{failed} of {checked} receipts do not verify; the first: {first}")]
     Receipts { failed: usize, checked: usize, first: String },
 }

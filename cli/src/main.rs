@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod environment;
 mod error;
 #[cfg(feature = "ethereum")]
 mod ethereum;
@@ -9,8 +10,11 @@ mod export;
 mod input;
 mod inspect;
 mod interrupt;
+mod lines;
+mod memory;
 mod metrics;
 mod output;
+mod page;
 mod progress;
 mod repair;
 mod run;
@@ -18,6 +22,7 @@ mod soundness;
 mod status;
 mod top;
 mod verify;
+mod watch;
 
 // Takes the place of `malloc` by being linked; `.cargo/config.toml` has its settings.
 #[cfg(target_os = "linux")]

@@ -18,7 +18,8 @@ same command on the same directory goes on where an earlier one stopped; what wa
 `repeated`. Formats of --input: WFDB (.hea with .dat, formats 16 and 212), PPG counts (.csv), Dexcom Clarity
 (.csv), FHIR R4 Observation or Bundle (.json), Open mHealth (.json).
 
-The report, also in OUT/report.json: `records` are this run's writes that are durable, `repeated` those of
+The report, also in OUT/report.json, and as a page with plots and one record's path to the chain in OUT/report.html:
+`records` are this run's writes that are durable, `repeated` those of
 them that were so before; `records_per_second` are the others over `seconds`, from the first submit to the
 last durable acknowledgement. `gas_per_block`, `gas_per_record` and `blocks` are of all blocks of OUT.
 
@@ -142,6 +143,7 @@ Exit codes:
 pub(super) const INGEST_HELP: &str = "\
 Submits made-up writes as fast as they become durable, or with --rate at a given rate whatever the answers do. Latency
 is from when a write was due until it is known to be durable, so that a stall counts for every write that it held up.
+Records are of one size, or with --workload as devices make them (`arterial bench pipeline --help` has the workloads).
 Nothing is proven; what is durable is sealed into batches behind the log, and with --commit moves the accounts, too.
 Ed25519 writes are signed before the clock starts, all others while it runs. After the run the machine's own limits are
 measured: the same bytes in commits of the same size by nothing but pwrite and fdatasync, with --rate also as many of
@@ -151,6 +153,7 @@ Examples:
   arterial bench ingest
   arterial bench ingest --auth bundle --bundle 1024 --seconds 60
   arterial bench ingest --auth mac --rate 250000 --json
+  arterial bench ingest --workload icu --rate 20000 --runs 3 --report
 
 Exit codes:
   0    measured
@@ -225,5 +228,75 @@ Examples:
 
 Exit codes:
   0    the three files are written
+  1    it failed; stderr says why
+  2    the command line is wrong";
+
+pub(super) const SETTLE_HELP: &str = "\
+Proves blocks of a deployment whose shards have all moved, posts each to the embedded chain, which carries it out in its
+EVM and syncs it, and waits until it is final by a clock that is set forward: the chain's slots cost no time here. Then
+one block each of 10^3 to 10^7 records. Only what a block proof shows is proven; what the records' proof takes is
+measured by `bench prove`. Gas is exact, the same in every run.
+
+Examples:
+  arterial bench settle
+  arterial bench settle --blocks 100 --shards 256 --json
+  arterial bench settle --report gas.html
+
+Exit codes:
+  0    measured
+  1    it failed; stderr says why
+  2    the command line is wrong";
+
+pub(super) const VERIFY_BENCH_HELP: &str = "\
+Writes records into a deployment of its own, waits until they are final, takes receipts of the first, and checks them
+against the roots that its chain answers, as their holders would: with the receipt and the root, and nothing else. What
+a step takes is how much longer a receipt takes that is broken in the next one, so that it is the verifier itself that
+is measured.
+
+Examples:
+  arterial bench verify
+  arterial bench verify --auth bundle --receipts 10000 --records 100000
+  arterial bench verify --json
+
+Exit codes:
+  0    measured, and every receipt verified
+  1    it failed; stderr says why
+  2    the command line is wrong";
+
+pub(super) const PIPELINE_HELP: &str = "\
+Submits a workload at a rate, whatever the answers do, to a whole engine: writes become durable, are sealed into blocks,
+every record is proven, every block is proven and posted to the embedded chain, which makes it final. Latency is from
+when a write was due until it is known to be durable. Stages are looked at every 10 ms. At the end receipts are taken
+and verified.
+
+Workloads, by canonical records:
+  home    70% wearables' frames of a second, 128 bytes; 20% vitals, 192; 5% glucose, 128; 5% FHIR JSON, 640 to 2,048
+  icu     of each bed and second four waveform frames of 1,024 bytes in the bulk lane, and numerics of 256; an alarm
+          of 512 in the alarm lane every five minutes. A bed is three devices
+  clinic  bursts of up to 16 FHIR bundles of 51 kB, cut into Observations as the readers of files cut them, 1.4 to 9 kB
+  storm   home, unequally busy by Zipf's law, while every twentieth device sends 1 to 12 hours of backlog in the bulk
+          lane, which takes half of the rate until it is through
+
+Examples:
+  arterial bench pipeline
+  arterial bench pipeline --workload icu --rate 20000 --seconds 60 --report
+  arterial bench pipeline --workload storm --auth ed25519 --runs 3 --json
+
+Exit codes:
+  0    measured, and the receipts taken verify
+  1    it failed; stderr says why
+  2    the command line is wrong";
+
+pub(super) const ALL_HELP: &str = "\
+Measures ingest, commit, prove, fairness, settle, verify and pipeline, each for a short time, then ingest by shards and
+proving by threads. Takes some two minutes with the defaults. Figures to rely on come from each bench alone, longer and
+more often (`--seconds`, `--runs`), on a machine that does nothing else.
+
+Examples:
+  arterial bench all --report
+  arterial bench all --workload icu --seconds 10 --runs 3 --json
+
+Exit codes:
+  0    measured
   1    it failed; stderr says why
   2    the command line is wrong";

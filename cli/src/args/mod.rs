@@ -1,5 +1,6 @@
 //! What the command line takes.
 
+mod bench;
 mod help;
 
 use arterial::protocol::{
@@ -9,12 +10,14 @@ use arterial::protocol::{
 use arterial::rollup::chain::embedded::VALIDATORS_MAX;
 #[cfg(feature = "ethereum")]
 use arterial::rollup::chain::{contract::Address, ethereum::Endpoint};
+pub(crate) use bench::{AllArgs, OutputArgs, PipelineArgs, SettleArgs, VerifyBenchArgs, WorkloadName};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
 #[cfg(feature = "ethereum")]
 use help::DEPLOY_HELP;
 use help::{
-    COMMIT_HELP, EXAMPLES, EXPORT_HELP, FAIRNESS_HELP, INGEST_HELP, INSPECT_HELP, OPEN_HELP, PROVE_HELP,
-    REPAIR_HELP, RUN_HELP, STATUS_HELP, TOP_HELP, VERIFY_HELP,
+    ALL_HELP, COMMIT_HELP, EXAMPLES, EXPORT_HELP, FAIRNESS_HELP, INGEST_HELP, INSPECT_HELP, OPEN_HELP,
+    PIPELINE_HELP, PROVE_HELP, REPAIR_HELP, RUN_HELP, SETTLE_HELP, STATUS_HELP, TOP_HELP, VERIFY_BENCH_HELP,
+    VERIFY_HELP,
 };
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, str::FromStr};
 
@@ -249,6 +252,18 @@ pub(crate) enum BenchCommand {
     /// How long a deployment takes to open that was killed amid its work
     #[command(after_long_help = OPEN_HELP, after_help = OPEN_HELP)]
     Open(OpenArgs),
+    /// What a block costs on the base chain, and how fast blocks are proven and posted
+    #[command(after_long_help = SETTLE_HELP, after_help = SETTLE_HELP)]
+    Settle(SettleArgs),
+    /// How many receipts a second anybody can check
+    #[command(after_long_help = VERIFY_BENCH_HELP, after_help = VERIFY_BENCH_HELP)]
+    Verify(VerifyBenchArgs),
+    /// The whole path: from writes that are due to blocks that are final
+    #[command(after_long_help = PIPELINE_HELP, after_help = PIPELINE_HELP)]
+    Pipeline(PipelineArgs),
+    /// Each of them shortly, in one report, and how figures grow with shards and threads
+    #[command(after_long_help = ALL_HELP, after_help = ALL_HELP)]
+    All(AllArgs),
     /// Other stores and provers side by side with this one, by a program of its own: see `arterial bench peers --help`
     #[command(disable_help_flag = true)]
     Peers(PeersArgs),
@@ -275,9 +290,8 @@ pub(crate) struct ProveArgs {
     /// Threads that prove; one for each core by default
     #[arg(long, value_name = "T", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub(crate) threads: Option<usize>,
-    /// The result as one JSON object on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Args, Debug)]
@@ -285,6 +299,12 @@ pub(crate) struct IngestArgs {
     /// How devices authenticate their writes
     #[arg(long, value_enum, default_value_t = BenchAuth::Mac)]
     pub(crate) auth: BenchAuth,
+    /// What the devices send; without it, records of one size
+    #[arg(long, value_enum, conflicts_with = "record_bytes")]
+    pub(crate) workload: Option<WorkloadName>,
+    /// Which of all such workloads: the same for the same seed
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "workload")]
+    pub(crate) seed: u64,
     /// Bytes of a canonical record: a multiple of 64 from 128 to 65,536
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = record_bytes)]
     pub(crate) record_bytes: usize,
@@ -313,9 +333,8 @@ pub(crate) struct IngestArgs {
     /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// The result as one JSON object on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Args, Debug)]
@@ -332,9 +351,8 @@ pub(crate) struct CommitArgs {
     /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// The result as one JSON object on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Args, Debug)]
@@ -357,9 +375,8 @@ pub(crate) struct FairnessArgs {
     /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// The result as one JSON object on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Args, Debug)]
@@ -376,9 +393,8 @@ pub(crate) struct OpenArgs {
     /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// The result as one JSON object on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 /// How the devices of a bench authenticate their writes.

@@ -2,12 +2,20 @@
 
 use super::{
     committer::BLOCK_RECORDS,
+    findings::{Findings, side_by_side},
     ingest::DOMAIN,
     machine::{Permutations, permutations_per_second},
     report::rounded,
     trees::Trees,
 };
-use crate::{args::CommitArgs, error::CliError, interrupt::Interrupt, output::grouped};
+use crate::{
+    args::CommitArgs,
+    error::CliError,
+    interrupt::Interrupt,
+    lines::Lines,
+    output::grouped,
+    page::{Section, Tile},
+};
 use arterial::{
     EngineError,
     protocol::{
@@ -18,7 +26,6 @@ use arterial::{
 };
 use serde::Serialize;
 use std::{
-    fmt::Write as _,
     fs,
     path::Path,
     time::{Duration, Instant},
@@ -206,10 +213,9 @@ impl CommitReport {
         }
     }
 
-    /// The report as lines for people.
-    pub(crate) fn table(&self) -> String {
-        let mut lines = String::new();
-        let mut line = |name: &str, value: String| _ = writeln!(lines, "{name:26} {value}");
+    fn lines(&self) -> Lines {
+        let mut lines = Lines::default();
+        let mut line = |name: &str, value: String| lines.push(name, value);
         let Self { records, devices, shards, blocks, .. } = *self;
         line(
             "records",
@@ -230,5 +236,23 @@ impl CommitReport {
             ),
         );
         lines
+    }
+}
+
+impl Findings for CommitReport {
+    fn headline(&self) -> Vec<(&'static str, f64)> {
+        vec![("records_per_second", self.records_per_second), ("ratio_to_bare", self.ratio_to_bare)]
+    }
+
+    fn tiles(&self) -> Vec<Tile> {
+        vec![Tile::new(rounded(self.records_per_second), "records committed a second")]
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        let bare = self.records_per_second / self.ratio_to_bare;
+        let figures = [("measured", self.records_per_second), ("bare permutations", bare)];
+        let note = "Records a second, beside what the permutations that they take allow bare, in lanes and on all cores.";
+        let chart = side_by_side("Beside bare permutations", note, "a second", &figures);
+        vec![Section::new("Accounts moved", self.lines(), vec![chart])]
     }
 }

@@ -2,7 +2,10 @@
 
 use super::{load::Running, trees::Trees};
 use crate::error::CliError;
-use arterial::{BlockNumber, EngineError, shards::SealedBatch};
+use arterial::{
+    BlockNumber, EngineError,
+    shards::{SealedBatch, Shards},
+};
 use std::{
     thread,
     time::{Duration, Instant},
@@ -14,30 +17,31 @@ pub(crate) const BLOCK_RECORDS: usize = 1 << 18;
 const BLOCK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Seals what is durable; moves the accounts, too, if that was asked for.
-pub(crate) struct Committer {
+pub(crate) struct Committer<'a> {
+    shards: &'a Shards,
     trees: Option<Trees>,
     newest: BlockNumber,
     committed: u64,
 }
 
-impl Committer {
+impl<'a> Committer<'a> {
     /// Without trees only batches are made.
-    pub(crate) const fn new(trees: Option<Trees>) -> Self {
-        Self { trees, newest: BlockNumber::GENESIS, committed: 0 }
+    pub(crate) const fn new(shards: &'a Shards, trees: Option<Trees>) -> Self {
+        Self { shards, trees, newest: BlockNumber::GENESIS, committed: 0 }
     }
 
     /// Makes blocks until nobody submits any more: a backlog at its limit stops the writers, and the submitters with them.
     pub(crate) fn run(&mut self, running: &Running<'_>) -> Result<(), CliError> {
         let mut made = Instant::now();
         while running.submitting() {
-            let waited = made.elapsed() >= BLOCK_INTERVAL && running.shards.has_unsealed();
-            if running.shards.unsealed_records() < BLOCK_RECORDS && !waited {
+            let waited = made.elapsed() >= BLOCK_INTERVAL && self.shards.has_unsealed();
+            if self.shards.unsealed_records() < BLOCK_RECORDS && !waited {
                 thread::sleep(Duration::from_millis(5));
                 continue;
             }
             made = Instant::now();
             self.newest = self.newest.next();
-            let sealed = running.shards.seal(self.newest).map_err(EngineError::from)?;
+            let sealed = self.shards.seal(self.newest).map_err(EngineError::from)?;
             self.apply(&sealed)?;
         }
         Ok(())

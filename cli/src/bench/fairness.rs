@@ -2,16 +2,19 @@
 
 use super::{
     committer::Committer,
+    findings::{Findings, side_by_side},
     ingest::DOMAIN,
     load::{Answered, CALL_WRITES, Load, Pace, Running, drive},
     report::{Quantiles, rounded},
     trees::Trees,
-    workload::{Order, Submitter, Zipf, devices},
+    workload::{Order, Source, Submitter, Uniform, Zipf, devices},
 };
 use crate::{
     args::{BenchAuth, FairnessArgs},
     error::CliError,
     interrupt::Interrupt,
+    lines::Lines,
+    page::{Section, Tile},
 };
 use arterial::{
     EngineError,
@@ -21,7 +24,6 @@ use arterial::{
 };
 use serde::Serialize;
 use std::{
-    fmt::Write as _,
     path::Path,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -83,44 +85,39 @@ fn suffer(
     let count = ShardCount::new(args.shards).expect("the command line takes powers of two only");
     let config = ShardsConfig::new(dir.to_owned(), DOMAIN, count);
     let shards = Shards::open(&storage, &config).map_err(EngineError::from)?;
-    let submitter = |n: u64, shard: ShardId, order: Order| {
+    let submitter = |n: u64, shard: ShardId, order: Order, lane: Lane| {
         let devices = devices(n).filter(|device| device.shard(count) == shard).take(args.devices).collect();
-        Submitter::new(n, BenchAuth::Mac, devices, order, args.record_bytes - RECORD_HEAD_BYTES)
+        let payload = args.record_bytes - RECORD_HEAD_BYTES;
+        let source = Source::Uniform(Uniform::new(order, args.devices, payload, lane));
+        Submitter::new(n, BenchAuth::Mac, devices, source)
     };
-    let mut steady = submitter(0, shard, Order::Turns);
-    let mut gateway = submitter(1, FLOODED, Order::Zipf(Zipf::new(args.devices)));
+    let mut steady = submitter(0, shard, Order::Turns, lane);
+    let mut gateway = submitter(1, FLOODED, Order::Zipf(Zipf::new(args.devices)), flood_lane);
     steady.enrol(&shards)?;
     gateway.enrol(&shards)?;
     let trees = Trees::create(&*storage, dir, DOMAIN, count)?;
-    let mut committer = Committer::new(Some(trees));
+    let mut committer = Committer::new(&shards, Some(trees));
 
     let mut phase = |flooded: bool| -> Result<(Quantiles, f64), CliError> {
         let (answered, flood) = (Answered::default(), Answered::default());
         let mut loads = vec![Load {
             submitter: &mut steady,
-            lane,
             pace: Pace::Open { rate: args.rate },
             answered: &answered,
             yields: false,
         }];
         if flooded {
             let pace = Pace::Closed { call_writes: CALL_WRITES };
-            loads.push(Load {
-                submitter: &mut gateway,
-                lane: flood_lane,
-                pace,
-                answered: &flood,
-                yields: true,
-            });
+            loads.push(Load { submitter: &mut gateway, pace, answered: &flood, yields: true });
         }
         let running = Running::new(&shards, interrupt);
         let count = || (Instant::now(), flood.durable.load(Ordering::Relaxed));
         let measured = Duration::from_secs(args.seconds);
-        let driven = drive(&running, &mut committer, loads, measured, count, || ())?;
+        let driven = drive(&running, Some(&mut committer), loads, measured, count, || ())?;
         let ((begun, before), (ended, after)) = (driven.before, driven.after);
         #[expect(clippy::cast_precision_loss, reason = "a rate")]
         let flood_rate = (after - before) as f64 / (ended - begun).as_secs_f64();
-        Ok((Quantiles::of(&driven.latencies[0]), flood_rate))
+        Ok((Quantiles::of(&driven.latencies[0].all()), flood_rate))
     };
     let (idle_ms, _) = phase(false)?;
     let (flooded_ms, flood_writes_per_second) = phase(true)?;
@@ -128,10 +125,9 @@ fn suffer(
 }
 
 impl FairnessReport {
-    /// The report as lines for people.
-    pub(crate) fn table(&self) -> String {
-        let mut lines = String::new();
-        let mut line = |name: &str, value: String| _ = writeln!(lines, "{name:26} {value}");
+    fn lines(&self) -> Lines {
+        let mut lines = Lines::default();
+        let mut line = |name: &str, value: String| lines.push(name, value);
         let Self { record_bytes, shards, rate, devices, .. } = self;
         line("records", format!("{record_bytes} bytes, {shards} shards"));
         line("steady writes per second", rate.to_string());
@@ -149,5 +145,31 @@ impl FairnessReport {
             );
         }
         lines
+    }
+}
+
+impl Findings for FairnessReport {
+    fn headline(&self) -> Vec<(&'static str, f64)> {
+        vec![("neighbour_ratio", self.neighbour.ratio), ("alarms_ratio", self.alarms.ratio)]
+    }
+
+    fn tiles(&self) -> Vec<Tile> {
+        vec![
+            Tile::new(format!("{:.2} ×", self.neighbour.ratio), "a neighbour's p99 beside a flood"),
+            Tile::new(format!("{:.2} ×", self.alarms.ratio), "an alarm's p99 amid a flood"),
+        ]
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        let Self { neighbour, alarms, .. } = self;
+        let figures = [
+            ("another shard, alone", neighbour.idle_ms.p99),
+            ("another shard, beside a flood", neighbour.flooded_ms.p99),
+            ("alarms, alone", alarms.idle_ms.p99),
+            ("alarms, amid a flood", alarms.flooded_ms.p99),
+        ];
+        let note = "Within how many milliseconds 99 of 100 writes were durable.";
+        let chart = side_by_side("What a flood does to others", note, "ms", &figures);
+        vec![Section::new("Fairness", self.lines(), vec![chart])]
     }
 }

@@ -5,15 +5,16 @@ use super::{
     committer::Committer,
     disk::{CountedStorage, DiskCounts},
     load::{Answered, CALL_WRITES, Driven, Load, Pace, Running, WARM_UP, drive},
-    machine::{hashes_per_second, resident_bytes, verifications_per_second},
+    machine::{hashes_per_second, verifications_per_second},
     report::{IngestReport, Limits, Reopened},
     trees::Trees,
-    workload::{Order, Submitter, devices},
+    workload::{Order, Source, Submitter, Uniform, devices},
 };
 use crate::{
     args::{BenchAuth, IngestArgs},
     error::CliError,
     interrupt::Interrupt,
+    watch::Samples,
 };
 use arterial::{
     Domain,
@@ -47,33 +48,32 @@ pub(crate) fn measure(args: &IngestArgs, interrupt: &Interrupt) -> Result<Ingest
         submitter.enrol(&shards)?;
     }
     let trees = args.commit.then(|| Trees::create(&*storage, dir.path(), DOMAIN, count)).transpose()?;
-    let mut committer = Committer::new(trees);
+    let mut committer = Committer::new(&shards, trees);
     let workload_bytes = submitters.iter().map(Submitter::bytes).sum::<usize>() as u64;
     let (running, answered) = (Running::new(&shards, interrupt), Answered::default());
     let loads = submitters
         .iter_mut()
-        .map(|submitter| {
-            let (lane, pace) = (Lane::Routine, pace(args));
-            Load { submitter, lane, pace, answered: &answered, yields: false }
-        })
+        .map(|submitter| Load { submitter, pace: pace(args), answered: &answered, yields: false })
         .collect();
-    let mut peak_bytes = 0;
+    let mut samples = Samples::begin();
     let measured = drive(
         &running,
-        &mut committer,
+        Some(&mut committer),
         loads,
         Duration::from_secs(args.seconds),
         || Snapshot::take(&answered, &counts),
-        || peak_bytes = peak_bytes.max(resident_bytes()),
+        || samples.take(answered.durable.load(Ordering::Relaxed)),
     )?;
     let records = answered.durable.load(Ordering::Relaxed);
+    let committed = committer.committed();
+    drop(committer);
     drop(shards);
     let begun = Instant::now();
     drop(Shards::open(&storage, &config).map_err(arterial::EngineError::from)?);
     let reopened = Reopened { records, seconds: begun.elapsed().as_secs_f64() };
     let limits = limits(args, &measured, dir.path())?;
-    let memory = (peak_bytes, workload_bytes);
-    Ok(IngestReport::new(args, &measured, memory, committer.committed(), reopened, &limits))
+    let memory = (&samples, workload_bytes);
+    Ok(IngestReport::new(args, &measured, memory, committed, reopened, &limits))
 }
 
 /// What was counted up to a moment.
@@ -82,6 +82,7 @@ pub(crate) struct Snapshot {
     pub(crate) at: Instant,
     pub(crate) durable: u64,
     pub(crate) refused: u64,
+    pub(crate) record_bytes: u64,
     pub(crate) syncs: u64,
     pub(crate) bytes: u64,
     pub(crate) allocations: u64,
@@ -93,6 +94,7 @@ impl Snapshot {
             at: Instant::now(),
             durable: answered.durable.load(Ordering::Relaxed),
             refused: answered.refused.load(Ordering::Relaxed),
+            record_bytes: answered.bytes.load(Ordering::Relaxed),
             syncs: counts.syncs.load(Ordering::Relaxed),
             bytes: counts.bytes.load(Ordering::Relaxed),
             allocations: super::allocations(),
@@ -111,14 +113,17 @@ fn pace(args: &IngestArgs) -> Pace {
 fn submitters(args: &IngestArgs) -> Vec<Submitter> {
     let payload = args.record_bytes - RECORD_HEAD_BYTES;
     let each = (args.devices / args.writers).max(1);
-    let rate = args.rate.unwrap_or(SIGNED_PER_SECOND);
-    let signed = (rate * (args.seconds + WARM_UP.as_secs() + 1)).div_ceil(args.writers as u64);
+    let signed = signed_writes(args.rate.unwrap_or(SIGNED_PER_SECOND), args.seconds).div_ceil(args.writers);
     thread::scope(|scope| {
         let make = |n: u64| {
             scope.spawn(move || {
-                let devices = devices(n).take(each).collect();
-                let mut submitter = Submitter::new(n, args.auth, devices, Order::Turns, payload);
-                submitter.sign(usize::try_from(signed).unwrap_or(usize::MAX));
+                let source = match args.workload {
+                    Some(name) => Source::named(name, each, args.seed.wrapping_add(n)),
+                    None => Source::Uniform(Uniform::new(Order::Turns, each, payload, Lane::Routine)),
+                };
+                let devices = devices(n).take(source.devices()).collect();
+                let mut submitter = Submitter::new(n, args.auth, devices, source);
+                submitter.sign(signed);
                 submitter
             })
         };
@@ -127,11 +132,19 @@ fn submitters(args: &IngestArgs) -> Vec<Submitter> {
     })
 }
 
+/// How many writes are signed beforehand, so that some are left when the time is over.
+pub(crate) fn signed_writes(rate: u64, seconds: u64) -> usize {
+    usize::try_from(rate * (seconds + WARM_UP.as_secs() + 1)).unwrap_or(usize::MAX)
+}
+
 /// The machine's own limits, on what was just measured.
 fn limits(args: &IngestArgs, measured: &Driven<Snapshot>, dir: &Path) -> Result<Limits, CliError> {
     let (before, after) = (&measured.before, &measured.after);
     let syncs = (after.syncs - before.syncs).max(1);
     let commit_bytes = usize::try_from((after.bytes - before.bytes) / syncs).unwrap_or(usize::MAX);
+    let answered = (after.durable - before.durable + after.refused - before.refused).max(1);
+    let record_bytes =
+        usize::try_from((after.record_bytes - before.record_bytes) / answered).unwrap_or(usize::MAX);
     let threads = args.shards.min(4);
     let bare = |every| -> Result<BareCommits, CliError> {
         bare_commits(dir, commit_bytes, threads as usize, every).map_err(|source| CliError::Io {
@@ -145,7 +158,7 @@ fn limits(args: &IngestArgs, measured: &Driven<Snapshot>, dir: &Path) -> Result<
         commit_bytes,
         bare: bare(None)?,
         bare_paced: args.rate.is_some().then(|| bare(Some(every))).transpose()?,
-        hashes_per_second: hashes_per_second(args.record_bytes),
+        hashes_per_second: hashes_per_second(record_bytes),
         verifications_per_second: (args.auth == BenchAuth::Ed25519)
             .then(|| verifications_per_second(SIGNATURES_AT_ONCE)),
     })

@@ -1,12 +1,17 @@
 //! Submitters at work, as fast as the answers come or at a rate, while what is durable is sealed behind them.
 
-use super::{committer::Committer, report::latencies, workload::Submitter};
+use super::{
+    committer::Committer,
+    report::latencies,
+    workload::{Call, Sink, Submitter},
+};
 use crate::{error::CliError, interrupt::Interrupt};
-use arterial::shards::{Lane, Shards, Tickets, yield_to_writers};
+use arterial::shards::{Lane, yield_to_writers};
 use hdrhistogram::Histogram;
 use std::{
     collections::VecDeque,
     sync::{
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
@@ -25,7 +30,7 @@ pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
 
 /// What the threads of a run share.
 pub(crate) struct Running<'a> {
-    pub(crate) shards: &'a Shards,
+    sink: &'a dyn Sink,
     interrupt: &'a Interrupt,
     stop: AtomicBool,
     measuring: AtomicBool,
@@ -34,9 +39,9 @@ pub(crate) struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    pub(crate) const fn new(shards: &'a Shards, interrupt: &'a Interrupt) -> Self {
+    pub(crate) const fn new(sink: &'a dyn Sink, interrupt: &'a Interrupt) -> Self {
         let [stop, measuring, submitted] = [const { AtomicBool::new(false) }; 3];
-        Self { shards, interrupt, stop, measuring, submitted }
+        Self { sink, interrupt, stop, measuring, submitted }
     }
 
     fn goes_on(&self) -> bool {
@@ -51,8 +56,10 @@ impl<'a> Running<'a> {
 /// Answers so far.
 #[derive(Default)]
 pub(crate) struct Answered {
-    pub(crate) durable: AtomicU64,
+    pub(crate) durable: Arc<AtomicU64>,
     pub(crate) refused: AtomicU64,
+    /// Of the canonical records of all that were answered.
+    pub(crate) bytes: AtomicU64,
 }
 
 /// How fast a submitter submits.
@@ -67,7 +74,6 @@ pub(crate) enum Pace {
 /// What one submitter does.
 pub(crate) struct Load<'a> {
     pub(crate) submitter: &'a mut Submitter,
-    pub(crate) lane: Lane,
     pub(crate) pace: Pace,
     pub(crate) answered: &'a Answered,
     /// Whether it gives way to the engine's threads. What it does is then done by another machine in reality.
@@ -79,20 +85,50 @@ pub(crate) struct Load<'a> {
 pub(crate) struct Driven<T> {
     pub(crate) before: T,
     pub(crate) after: T,
-    pub(crate) latencies: Vec<Histogram<u64>>,
+    pub(crate) latencies: Vec<Latencies>,
+}
+
+/// Microseconds from when a write was due until it was known to be durable, lane by lane.
+pub(crate) struct Latencies([Histogram<u64>; Lane::ALL.len()]);
+
+impl Latencies {
+    pub(crate) fn new() -> Self {
+        Self(Lane::ALL.map(|_| latencies()))
+    }
+
+    pub(crate) fn of(&self, lane: Lane) -> &Histogram<u64> {
+        &self.0[lane as usize]
+    }
+
+    pub(crate) fn all(&self) -> Histogram<u64> {
+        let mut all = latencies();
+        self.0.iter().for_each(|lane| all.add(lane).expect("all have the same range"));
+        all
+    }
+
+    /// Those of several loads together.
+    pub(crate) fn sum(all: &[Self]) -> Self {
+        let mut sum = Self::new();
+        for one in all {
+            for (lane, other) in sum.0.iter_mut().zip(&one.0) {
+                lane.add(other).expect("all have the same range");
+            }
+        }
+        sum
+    }
 }
 
 /// Lets the loads run for so long after the warm-up, with seals behind them. `sample` is called now and then.
 pub(crate) fn drive<T>(
     running: &Running<'_>,
-    committer: &mut Committer,
+    committer: Option<&mut Committer<'_>>,
     loads: Vec<Load<'_>>,
     measured: Duration,
     count: impl Fn() -> T,
     mut sample: impl FnMut(),
 ) -> Result<Driven<T>, CliError> {
     thread::scope(|scope| {
-        let committing = scope.spawn(|| committer.run(running));
+        let committing = scope.spawn(|| committer.map_or(Ok(()), |committer| committer.run(running)));
         let threads: Vec<_> = loads.into_iter().map(|load| scope.spawn(|| load.run(running))).collect();
         let mut wait = |until: Instant| {
             let ended = || threads.iter().all(thread::ScopedJoinHandle::is_finished);
@@ -116,7 +152,7 @@ pub(crate) fn drive<T>(
 }
 
 impl Load<'_> {
-    fn run(self, running: &Running<'_>) -> Histogram<u64> {
+    fn run(self, running: &Running<'_>) -> Latencies {
         if self.yields {
             yield_to_writers();
         }
@@ -126,33 +162,33 @@ impl Load<'_> {
         }
     }
 
-    fn run_closed(self, call_writes: usize, running: &Running<'_>) -> Histogram<u64> {
-        let Self { submitter, lane, answered, .. } = self;
-        let mut latencies = latencies();
-        let mut in_flight: VecDeque<(Instant, Tickets)> = VecDeque::new();
+    fn run_closed(self, call_writes: usize, running: &Running<'_>) -> Latencies {
+        let Self { submitter, answered, .. } = self;
+        let mut latencies = Latencies::new();
+        let mut in_flight: VecDeque<(Instant, Vec<Call>)> = VecDeque::new();
         while running.goes_on() && submitter.left() > 0 {
             if in_flight.len() == CALLS_IN_FLIGHT
-                && let Some((due, tickets)) = in_flight.pop_front()
+                && let Some((due, calls)) = in_flight.pop_front()
             {
-                answered.take(due, &tickets, running, &mut latencies);
+                answered.take(due, &calls, running, &mut latencies);
             }
             let due = Instant::now();
-            in_flight.push_back((due, submitter.submit(running.shards, lane, call_writes)));
+            in_flight.push_back((due, submitter.submit(running.sink, call_writes)));
         }
-        for (due, tickets) in in_flight {
-            answered.take(due, &tickets, running, &mut latencies);
+        for (due, calls) in in_flight {
+            answered.take(due, &calls, running, &mut latencies);
         }
         latencies
     }
 
-    fn run_open(self, rate: u64, running: &Running<'_>) -> Histogram<u64> {
-        let Self { submitter, lane, answered, .. } = self;
-        let (sender, receiver) = mpsc::channel::<(Instant, Tickets)>();
+    fn run_open(self, rate: u64, running: &Running<'_>) -> Latencies {
+        let Self { submitter, answered, .. } = self;
+        let (sender, receiver) = mpsc::channel::<(Instant, Vec<Call>)>();
         thread::scope(|scope| {
             let waiter = scope.spawn(move || {
-                let mut latencies = latencies();
-                for (due, tickets) in receiver {
-                    answered.take(due, &tickets, running, &mut latencies);
+                let mut latencies = Latencies::new();
+                for (due, calls) in receiver {
+                    answered.take(due, &calls, running, &mut latencies);
                 }
                 latencies
             });
@@ -166,7 +202,7 @@ impl Load<'_> {
                     && writes > 0
                 {
                     for (due, part) in parts(oldest, writes) {
-                        let _ = sender.send((due, submitter.submit(running.shards, lane, part)));
+                        let _ = sender.send((due, submitter.submit(running.sink, part)));
                     }
                 }
                 submitted += writes;
@@ -189,19 +225,22 @@ fn parts(oldest: Instant, writes: usize) -> impl Iterator<Item = (Instant, usize
 }
 
 impl Answered {
-    fn take(&self, due: Instant, tickets: &Tickets, running: &Running<'_>, latencies: &mut Histogram<u64>) {
-        let (mut durable, mut refused) = (0, 0);
-        for answer in tickets.answers() {
-            match answer {
-                Ok(_) => durable += 1,
-                Err(_) => refused += 1,
+    fn take(&self, due: Instant, calls: &[Call], running: &Running<'_>, latencies: &mut Latencies) {
+        for Call { lane, tickets, record_bytes } in calls {
+            let (mut durable, mut refused) = (0, 0);
+            for answer in tickets.answers() {
+                match answer {
+                    Ok(_) => durable += 1,
+                    Err(_) => refused += 1,
+                }
             }
-        }
-        self.durable.fetch_add(durable, Ordering::Relaxed);
-        self.refused.fetch_add(refused, Ordering::Relaxed);
-        if running.measuring.load(Ordering::Relaxed) {
-            let micros = due.elapsed().as_micros().try_into().unwrap_or(u64::MAX);
-            latencies.saturating_record_n(micros, durable + refused);
+            self.durable.fetch_add(durable, Ordering::Relaxed);
+            self.refused.fetch_add(refused, Ordering::Relaxed);
+            self.bytes.fetch_add(*record_bytes, Ordering::Relaxed);
+            if running.measuring.load(Ordering::Relaxed) {
+                let micros = due.elapsed().as_micros().try_into().unwrap_or(u64::MAX);
+                latencies.0[*lane as usize].saturating_record_n(micros, durable + refused);
+            }
         }
     }
 }

@@ -1,32 +1,16 @@
-//! What this machine's processors can do at best, and what this process takes of its memory.
+//! What this machine's processors can do at best.
 
 use ed25519_zebra::{SigningKey, VerificationKey, batch};
 use p3_field::PrimeCharacteristicRing;
 use p3_koala_bear::{KoalaBear, default_koalabear_poseidon1_16, default_koalabear_poseidon1_24};
 use p3_symmetric::Permutation;
 use std::{
-    fs, thread,
+    thread,
     time::{Duration, Instant},
 };
 
 /// How long each is measured, on all cores at once.
 const MEASURE_FOR: Duration = Duration::from_secs(2);
-
-/// Bytes resident in memory now: files that are mapped count as well.
-pub(crate) fn resident_bytes() -> u64 {
-    status_bytes("VmRSS:")
-}
-
-/// [`resident_bytes`] at their highest.
-pub(crate) fn peak_resident_bytes() -> u64 {
-    status_bytes("VmHWM:")
-}
-
-fn status_bytes(name: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
-}
 
 /// How many a second all cores do together of what a round does `per_round` of.
 fn per_second<R: FnMut()>(per_round: usize, prepare: impl Fn() -> R + Sync) -> f64 {

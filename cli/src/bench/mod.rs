@@ -1,22 +1,30 @@
 //! `arterial bench`: how fast, how soon, and how near to what the machine could do.
 
+mod all;
 mod bare;
 mod bare_proofs;
 mod commit;
 mod committer;
 mod disk;
 mod fairness;
+mod findings;
 mod ingest;
+mod latency;
 mod load;
 mod machine;
 mod open;
 mod peers;
+mod pipeline;
 mod prove;
 mod report;
+mod settle;
 mod trees;
+mod verify;
 mod workload;
 
-use crate::{args::BenchCommand, error::CliError, interrupt::Interrupt, output};
+use crate::{args::BenchCommand, error::CliError};
+use findings::report;
+pub(crate) use report::rounded;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::{alloc::System, path::Path};
 use tempfile::TempDir;
@@ -33,27 +41,31 @@ fn allocations() -> u64 {
 
 /// Runs a bench and prints what it found out.
 pub(crate) fn bench(command: &BenchCommand) -> Result<(), CliError> {
-    let interrupt = Interrupt::listen();
     match command {
         BenchCommand::Ingest(args) => {
-            let report = ingest::measure(args, &interrupt)?;
-            if args.json { output::print_json(&report) } else { output::print(&report.table()) }
+            report("ingest", &args.output, &args.dir, |interrupt| ingest::measure(args, interrupt))
         }
         BenchCommand::Commit(args) => {
-            let report = commit::measure(args, &interrupt)?;
-            if args.json { output::print_json(&report) } else { output::print(&report.table()) }
+            report("commit", &args.output, &args.dir, |interrupt| commit::measure(args, interrupt))
         }
         BenchCommand::Fairness(args) => {
-            let report = fairness::measure(args, &interrupt)?;
-            if args.json { output::print_json(&report) } else { output::print(&report.table()) }
+            report("fairness", &args.output, &args.dir, |interrupt| fairness::measure(args, interrupt))
         }
         BenchCommand::Open(args) => {
-            let report = open::measure(args, &interrupt)?;
-            if args.json { output::print_json(&report) } else { output::print(&report.table()) }
+            report("open", &args.output, &args.dir, |interrupt| open::measure(args, interrupt))
         }
-        BenchCommand::Prove(args) => {
-            let report = prove::measure(args)?;
-            if args.json { output::print_json(&report) } else { output::print(&report.table()) }
+        BenchCommand::Prove(args) => report("prove", &args.output, Path::new("."), |_| prove::measure(args)),
+        BenchCommand::Settle(args) => {
+            report("settle", &args.output, &args.dir, |interrupt| settle::measure(args, interrupt))
+        }
+        BenchCommand::Verify(args) => {
+            report("verify", &args.output, &args.dir, |interrupt| verify::measure(args, interrupt))
+        }
+        BenchCommand::Pipeline(args) => {
+            report("pipeline", &args.output, &args.dir, |interrupt| pipeline::measure(args, interrupt))
+        }
+        BenchCommand::All(args) => {
+            report("all", &args.output, &args.dir, |interrupt| all::measure(args, interrupt))
         }
         BenchCommand::Peers(args) => Err(peers::hand_over(args)),
     }

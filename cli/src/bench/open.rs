@@ -1,11 +1,13 @@
 //! `arterial bench open`: how long a deployment takes to open that was killed amid its work.
 
-use super::{ingest::DOMAIN, load::WARM_UP};
+use super::{findings::Findings, ingest::DOMAIN, load::WARM_UP};
 use crate::{
     args::OpenArgs,
     error::{CliError, IoContext as _},
     interrupt::Interrupt,
+    lines::Lines,
     output::grouped,
+    page::{Section, Tile},
 };
 use arterial::{
     EngineError,
@@ -15,9 +17,7 @@ use arterial::{
 };
 use serde::Serialize;
 use std::{
-    env,
-    fmt::Write as _,
-    fs, io,
+    env, fs, io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
@@ -96,15 +96,30 @@ fn killed_run(args: &OpenArgs, dir: &Path, interrupt: &Interrupt) -> io::Result<
 }
 
 impl OpenReport {
-    /// The report as lines for people.
-    pub(crate) fn table(&self) -> String {
-        let mut lines = String::new();
-        let mut line = |name: &str, value: String| _ = writeln!(lines, "{name:26} {value}");
-        line("records", format!("{} in {} shards", grouped(self.records), self.shards));
-        line("sealed", format!("in {} blocks", grouped(self.blocks)));
-        line("after the last block", format!("{} records", grouped(self.unsealed_records as u64)));
-        line("torn tails", format!("{} bytes", grouped(self.cut_bytes)));
-        line("opened", format!("in {:.2} s after it was killed", self.open_seconds));
+    fn lines(&self) -> Lines {
+        let mut lines = Lines::default();
+        lines.push("records", format!("{} in {} shards", grouped(self.records), self.shards));
+        lines.push("sealed", format!("in {} blocks", grouped(self.blocks)));
+        lines.push("after the last block", format!("{} records", grouped(self.unsealed_records as u64)));
+        lines.push("torn tails", format!("{} bytes", grouped(self.cut_bytes)));
+        lines.push("opened", format!("in {:.2} s after it was killed", self.open_seconds));
         lines
+    }
+}
+
+impl Findings for OpenReport {
+    fn headline(&self) -> Vec<(&'static str, f64)> {
+        vec![("open_seconds", self.open_seconds)]
+    }
+
+    fn tiles(&self) -> Vec<Tile> {
+        vec![
+            Tile::new(format!("{:.2} s", self.open_seconds), "from a killed process to writing again"),
+            Tile::new(grouped(self.records), "records in the logs"),
+        ]
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        vec![Section::new("Opening after a crash", self.lines(), Vec::new())]
     }
 }

@@ -2,9 +2,17 @@
 
 use super::{
     bare_proofs::{p16_per_second, p24_per_second},
-    machine::peak_resident_bytes,
+    findings::{Findings, side_by_side},
 };
-use crate::{args::ProveArgs, error::CliError, output::grouped, soundness};
+use crate::{
+    args::ProveArgs,
+    error::CliError,
+    lines::Lines,
+    memory::peak_resident_bytes,
+    output::grouped,
+    page::{Section, Tile},
+    soundness,
+};
 use arterial::{
     EngineError,
     protocol::{
@@ -21,7 +29,7 @@ use arterial::{
 };
 use rayon::ThreadPoolBuilder;
 use serde::Serialize;
-use std::{fmt::Write as _, path::Path, time::Instant};
+use std::{path::Path, time::Instant};
 
 /// What `arterial bench prove` prints.
 #[derive(Serialize, Debug)]
@@ -211,15 +219,11 @@ fn permutations(batch: &Batch) -> (usize, usize) {
 }
 
 impl ProveReport {
-    /// For people.
-    pub(crate) fn table(&self) -> String {
-        let mut text = String::new();
+    fn lines(&self) -> Lines {
+        let mut lines = Lines::default();
         let of =
             format!("{} records of {} devices", grouped(self.records.into()), grouped(self.devices.into()));
-        let mut line = |what: &str, figure: String| {
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "{what:28} {figure}");
-        };
+        let mut line = |what: &str, figure: String| lines.push(what, figure);
         line("proven", format!("{of}, {} shard(s), {} thread(s)", self.shards, self.threads));
         line("records a second", format!("{:.0}", self.records_per_second));
         line("seconds", format!("{:.2}", self.prove_seconds));
@@ -234,6 +238,33 @@ impl ProveReport {
         line("bare P24 a second", format!("{:.0}", self.bare_p24_per_second));
         line("bare P16 a second", format!("{:.0}", self.bare_p16_per_second));
         line("of the bare permutations' rate", format!("{:.2}", self.ratio_to_bare));
-        text
+        lines
+    }
+}
+
+impl ProveReport {
+    pub(crate) const fn records_per_second(&self) -> f64 {
+        self.records_per_second
+    }
+}
+
+impl Findings for ProveReport {
+    fn headline(&self) -> Vec<(&'static str, f64)> {
+        vec![("records_per_second", self.records_per_second), ("ratio_to_bare", self.ratio_to_bare)]
+    }
+
+    fn tiles(&self) -> Vec<Tile> {
+        vec![
+            Tile::new(format!("{:.0}", self.records_per_second), "records proven a second"),
+            Tile::new(format!("{:.0} bits", self.proven_bits.floor()), "proven soundness"),
+        ]
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        let bare = self.records_per_second / self.ratio_to_bare;
+        let figures = [("measured", self.records_per_second), ("bare permutations", bare)];
+        let note = "Records a second, beside what the same proof system does with as many bare permutations.";
+        let chart = side_by_side("Beside bare permutations", note, "a second", &figures);
+        vec![Section::new("Records proven", self.lines(), vec![chart])]
     }
 }

@@ -1,10 +1,22 @@
 //! What a bench found out, for people and for machines.
 
-use super::{bare::BareCommits, ingest::Snapshot, load::Driven};
-use crate::{args::IngestArgs, output::grouped};
+use super::{
+    bare::BareCommits,
+    findings::{Findings, side_by_side},
+    ingest::Snapshot,
+    latency::{LaneLatency, Percentile, latency_chart, percentiles},
+    load::{Driven, Latencies},
+};
+use crate::{
+    args::{IngestArgs, WorkloadName},
+    lines::Lines,
+    output::grouped,
+    page::{Chart, Section, Tile},
+    watch::{Point, Samples, memory, throughput},
+};
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// Latencies from 1 µs to a minute, to three digits.
 pub(crate) fn latencies() -> Histogram<u64> {
@@ -59,8 +71,11 @@ pub(crate) struct Reopened {
 /// What `arterial bench ingest` prints.
 #[derive(Serialize, Debug)]
 pub(crate) struct IngestReport {
+    workload: &'static str,
+    seed: u64,
     auth: String,
-    record_bytes: usize,
+    /// On average.
+    record_bytes: f64,
     shards: u32,
     writers: usize,
     devices: usize,
@@ -94,6 +109,10 @@ pub(crate) struct IngestReport {
     ratio_to_hashing: f64,
     verifications_per_second: Option<f64>,
     ratio_to_verifying: Option<f64>,
+    /// Of each lane, where the workload uses several.
+    lanes: Vec<LaneLatency>,
+    percentiles: Vec<Percentile>,
+    over_time: Vec<Point>,
 }
 
 impl IngestReport {
@@ -101,23 +120,26 @@ impl IngestReport {
     pub(crate) fn new(
         args: &IngestArgs,
         measured: &Driven<Snapshot>,
-        (rss_bytes, workload_bytes): (u64, u64),
+        (samples, workload_bytes): (&Samples, u64),
         committed: u64,
         reopened: Reopened,
         limits: &Limits,
     ) -> Self {
-        let Driven { before, after, latencies: all } = measured;
-        let mut merged = latencies();
-        all.iter().for_each(|one| merged.add(one).expect("all have the same range"));
+        let Driven { before, after, latencies } = measured;
+        let latencies = Latencies::sum(latencies);
+        let merged = latencies.all();
         let durable_ms = Quantiles::of(&merged);
         let seconds = (after.at - before.at).as_secs_f64();
         let writes = after.durable - before.durable;
         let rate = writes as f64 / seconds;
+        let records_rate = (after.record_bytes - before.record_bytes) as f64 / seconds;
         let log_rate = (after.bytes - before.bytes) as f64 / seconds;
         let bare_commit_ms = limits.bare_paced.as_ref().map(|paced| Quantiles::of(&paced.latencies));
         Self {
+            workload: args.workload.map_or("uniform", WorkloadName::name),
+            seed: args.seed,
             auth: format!("{:?}", args.auth).to_lowercase(),
-            record_bytes: args.record_bytes,
+            record_bytes: records_rate / rate,
             shards: args.shards,
             writers: args.writers,
             devices: args.devices,
@@ -126,7 +148,7 @@ impl IngestReport {
             writes,
             refused: after.refused - before.refused,
             writes_per_second: rate,
-            megabytes_per_second: rate * args.record_bytes as f64 / 1e6,
+            megabytes_per_second: records_rate / 1e6,
             log_megabytes_per_second: log_rate / 1e6,
             durable_p50_ms: durable_ms.p50,
             durable_p99_ms: durable_ms.p99,
@@ -134,7 +156,7 @@ impl IngestReport {
             durable_max_ms: durable_ms.max,
             fsyncs: after.syncs - before.syncs,
             allocations_per_write: (after.allocations - before.allocations) as f64 / writes.max(1) as f64,
-            rss_bytes,
+            rss_bytes: samples.peak_bytes(),
             workload_bytes,
             committed,
             reopened,
@@ -147,17 +169,22 @@ impl IngestReport {
             ratio_to_hashing: rate / limits.hashes_per_second,
             verifications_per_second: limits.verifications_per_second,
             ratio_to_verifying: limits.verifications_per_second.map(|limit| rate / limit),
+            lanes: LaneLatency::of(&latencies),
+            percentiles: percentiles(&merged),
+            over_time: samples.points(),
         }
     }
 
-    /// The report as lines for people.
-    pub(crate) fn table(&self) -> String {
-        let mut lines = String::new();
-        let mut line = |name: &str, value: String| _ = writeln!(lines, "{name:26} {value}");
+    fn lines(&self) -> Lines {
+        let mut lines = Lines::default();
+        let mut line = |name: &str, value: String| lines.push(name, value);
         line("authentication", self.auth.clone());
         line(
             "records",
-            format!("{} bytes, {} shards, {} writers", self.record_bytes, self.shards, self.writers),
+            format!(
+                "{}, {:.0} bytes each, {} shards, {} writers",
+                self.workload, self.record_bytes, self.shards, self.writers
+            ),
         );
         line("durable writes", format!("{} in {:.1} s", grouped(self.writes), self.seconds));
         line("writes per second", rounded(self.writes_per_second));
@@ -168,6 +195,11 @@ impl IngestReport {
         let (p50, p99) = (self.durable_p50_ms, self.durable_p99_ms);
         let (p999, max) = (self.durable_p999_ms, self.durable_max_ms);
         line("due to durable, ms", Quantiles { p50, p99, p999, max }.to_string());
+        if self.lanes.len() > 1 {
+            for lane in &self.lanes {
+                line(&format!("  {}", lane.lane), format!("{}   of {}", lane.ms, grouped(lane.writes)));
+            }
+        }
         if let (Some(bare), Some(ratio)) = (self.bare_commit_ms, self.ratio_to_bare_p99) {
             line("bare commits as often, ms", format!("{bare}; p99 {ratio:.1} times as long"));
         }
@@ -209,6 +241,50 @@ impl IngestReport {
             );
         }
         lines
+    }
+}
+
+impl IngestReport {
+    /// What the machine could do at best, in writes a second.
+    fn limits(&self) -> Chart {
+        let mut figures = vec![
+            ("measured", self.writes_per_second),
+            ("bare pwrite and fdatasync", self.writes_per_second / self.ratio_to_bare_writes),
+            ("BLAKE3 one by one, on all cores", self.hashes_per_second),
+        ];
+        figures
+            .extend(self.verifications_per_second.map(|limit| ("Ed25519 in batches, on all cores", limit)));
+        let note = "Writes a second, beside what this machine does with nothing of ours above it: the same bytes in \
+                    commits of the same size, and hashes of as many bytes.";
+        side_by_side("Beside the machine's limits", note, "a second", &figures)
+    }
+
+    pub(crate) const fn writes_per_second(&self) -> f64 {
+        self.writes_per_second
+    }
+}
+
+impl Findings for IngestReport {
+    fn headline(&self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("writes_per_second", self.writes_per_second),
+            ("durable_p50_ms", self.durable_p50_ms),
+            ("durable_p99_ms", self.durable_p99_ms),
+        ]
+    }
+
+    fn tiles(&self) -> Vec<Tile> {
+        vec![
+            Tile::new(rounded(self.writes_per_second), "durable writes a second"),
+            Tile::new(format!("{:.2} ms", self.durable_p50_ms), "until a write is durable (median)"),
+            Tile::new(format!("{:.2} ms", self.durable_p99_ms), "until 99 of 100 are"),
+        ]
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        let (over_time, latency) = (throughput(&self.over_time), latency_chart(&self.percentiles));
+        let charts = vec![over_time, latency, self.limits(), memory(&self.over_time)];
+        vec![Section::new("Durable writes", self.lines(), charts)]
     }
 }
 

@@ -4,7 +4,12 @@ use super::plan::Plan;
 use crate::{error::CliError, interrupt::Interrupt};
 use arterial::{Engine, Lane, SubmitError, Tag, Tickets};
 use indicatif::ProgressBar;
-use std::{collections::VecDeque, ops::Range, time::Instant};
+use std::{
+    collections::VecDeque,
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
 
 /// Writes submitted at once: enough to keep the cost of a call small.
 const CHUNK_WRITES: usize = 4096;
@@ -28,11 +33,13 @@ pub(crate) struct Ingested {
     pub(crate) reasons: Vec<String>,
 }
 
-/// Submits every write and waits until it is durable; stops in between when interrupted.
+/// Submits every write and waits until it is durable; stops in between when interrupted. How many are durable can be seen
+/// meanwhile.
 pub(crate) fn ingest(
     engine: &Engine,
     plan: &Plan,
     tags: &[Tag],
+    durable: &AtomicU64,
     bar: &ProgressBar,
     interrupt: &Interrupt,
 ) -> Result<Ingested, CliError> {
@@ -48,6 +55,7 @@ pub(crate) fn ingest(
             && let Some((places, tickets)) = in_flight.pop_front()
         {
             ingested.take(plan, places, tickets, bar)?;
+            durable.store(ingested.durable as u64, Ordering::Relaxed);
         }
         writes.clear();
         writes.extend((chunk..).zip(tags).map(|(at, tag)| (plan.write(at), *tag)));
@@ -55,6 +63,7 @@ pub(crate) fn ingest(
     }
     for (places, tickets) in in_flight {
         ingested.take(plan, places, tickets, bar)?;
+        durable.store(ingested.durable as u64, Ordering::Relaxed);
     }
     ingested.seconds = begin.elapsed().as_secs_f64();
     Ok(ingested)

@@ -6,18 +6,22 @@
 
 mod devices;
 mod ingest;
+mod page;
 mod plan;
 mod receipts;
 mod report;
+mod way;
 
 use crate::{
-    args::{DeploymentArgs, RunArgs},
+    args::{DeploymentArgs, Receipts, RunArgs},
+    environment::Environment,
     error::{CliError, IoContext},
     input::{self, Input, Recording, Skipped, synthetic},
     interrupt::Interrupt,
     metrics::Server,
     output,
     progress::Progress,
+    watch::Watcher,
 };
 use arterial::{
     BlockNumber, Engine, EngineBuilder, EngineError, Proving, ProvingStep, Stage,
@@ -34,13 +38,18 @@ use report::{Parts, Report, Settlement};
 use std::{
     fs,
     path::Path,
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 /// How often progress is looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// Of so many spread receipts the last is drawn on the page.
+const SHOWN: usize = 8;
 /// What an engine that was stopped while it began a deployment may have left.
 const BEGUN: [&str; 3] = ["lock", "genesis.tmp", "block.key"];
 
@@ -63,8 +72,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool, CliError> {
     bar.finish_and_clear();
 
     enrol(&engine, &plan, &devices)?;
+    let durable = Arc::default();
+    let watcher = Watcher::begin(&engine, &durable);
     let bar = progress.bar("ingest", plan.writes());
-    let ingested = ingest::ingest(&engine, &plan, &tags, &bar, &interrupt)?;
+    let ingested = ingest::ingest(&engine, &plan, &tags, &durable, &bar, &interrupt)?;
     bar.finish_and_clear();
     report_refused(&ingested);
 
@@ -72,12 +83,16 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool, CliError> {
     let last = settle(&engine, &interrupt, progress)?
         .ok_or_else(|| stopped(&engine, Some((ingested.durable, plan.writes()))))?;
     let settle_seconds = begin.elapsed().as_secs_f64();
+    let seen = watcher.end(&engine)?;
 
     let roots = Roots::read(&engine, last)?;
     let receipts_verified = take_receipts(args, &engine, &plan, &ingested, &roots, progress, &interrupt)?
         .ok_or_else(|| stopped(&engine, Some((ingested.durable, plan.writes()))))?;
     let settlement = Settlement::of(&engine, last)?;
+    let one = receipts::choose(&plan, &ingested.refused, Receipts::Sample(SHOWN)).pop();
+    let way = one.map(|one| way::of(&engine, &plan, one, &roots)).transpose()?;
     let report = Report::new(Parts {
+        environment: Environment::of(&args.out),
         plan: &plan,
         ingested: &ingested,
         settlement: &settlement,
@@ -89,7 +104,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool, CliError> {
         state_root: *roots.of(last)?,
         skipped,
     });
-    finish(&report, args)?;
+    let page = page::html(&report, &seen, &settlement, way, &args.out);
+    finish(&report, &page, args)?;
     Ok(report.is_complete())
 }
 
@@ -273,10 +289,12 @@ fn stopped(engine: &Engine, durable: Option<(usize, usize)>) -> CliError {
     ))
 }
 
-fn finish(report: &Report, args: &RunArgs) -> Result<(), CliError> {
+fn finish(report: &Report, page: &str, args: &RunArgs) -> Result<(), CliError> {
+    let path = args.out.join("report.html");
+    fs::write(&path, page).context("write", &path)?;
     let path = args.out.join("report.json");
     fs::write(&path, output::json(report)? + "\n").context("write", &path)?;
-    if args.json { output::print_json(report) } else { output::print(&report.table(&args.out)) }
+    if args.json { output::print_json(report) } else { output::print(&report.lines(&args.out).to_string()) }
 }
 
 /// What is being proven, to follow on how far the blocks are.

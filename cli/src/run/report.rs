@@ -1,14 +1,15 @@
 //! What a run has to say at its end.
 
 use super::{ingest::Ingested, plan::Plan};
-use crate::{error::CliError, input::Skipped, output::grouped};
+use crate::{environment::Environment, error::CliError, input::Skipped, lines::Lines, output::grouped};
 use arterial::{BlockNumber, Deployment, Engine, EngineState, StateRoot};
 use serde::Serialize;
-use std::{fmt::Write as _, path::Path};
+use std::path::Path;
 
 /// The report, as `--json` prints it.
 #[derive(Serialize, Debug)]
 pub(crate) struct Report {
+    pub(crate) environment: Environment,
     /// Writes of this run that are durable.
     pub(crate) records: usize,
     /// Those of them that were so before this run.
@@ -66,6 +67,8 @@ pub(crate) struct Settlement {
     gas: u64,
     gas_blocks: u64,
     gas_records: u64,
+    /// Records and gas of each of them.
+    by_block: Vec<(u64, u64)>,
 }
 
 impl Settlement {
@@ -80,14 +83,20 @@ impl Settlement {
                 sum.gas += inclusion.gas_used;
                 sum.gas_blocks += 1;
                 sum.gas_records += records;
+                sum.by_block.push((records, inclusion.gas_used));
             }
         }
         Ok(sum)
+    }
+
+    pub(crate) fn by_block(&self) -> &[(u64, u64)] {
+        &self.by_block
     }
 }
 
 /// The parts of a run that a report is made of.
 pub(crate) struct Parts<'a> {
+    pub(crate) environment: Environment,
     pub(crate) plan: &'a Plan,
     pub(crate) ingested: &'a Ingested,
     pub(crate) settlement: &'a Settlement,
@@ -105,6 +114,7 @@ impl Report {
         let Parts { plan, ingested, settlement, deployment, state, .. } = parts;
         let payload_bytes = (0..plan.writes()).map(|at| plan.write(at).payload.len() as u64).sum();
         Self {
+            environment: parts.environment,
             records: ingested.durable,
             repeated: ingested.repeated,
             refused: ingested.refused.len(),
@@ -135,14 +145,11 @@ impl Report {
         self.refused == 0 && self.skipped.is_empty()
     }
 
-    /// The report as a table.
-    pub(crate) fn table(&self, dir: &Path) -> String {
+    /// The report for people.
+    pub(crate) fn lines(&self, dir: &Path) -> Lines {
         let dir = dir.display();
-        let mut table = String::new();
-        let mut row = |name: &str, value: String| {
-            // Writing to a string does not fail.
-            let _ = writeln!(table, "{name:<12}{value}");
-        };
+        let mut lines = Lines::default();
+        let mut row = |name: &str, value: String| lines.push(name, value);
         let mut records = format!("{} durable", grouped(self.records as u64));
         if self.repeated > 0 {
             records += &format!(", {} of them before this run", grouped(self.repeated as u64));
@@ -184,8 +191,13 @@ impl Report {
         );
         row("state root", format!("{} at block {}", self.state_root, self.blocks));
         row("keys", format!("{dir}/block.key: unless from a ceremony, whoever made them could forge proofs"));
-        row("directory", format!("{dir}: receipts in {dir}/receipts, this report in {dir}/report.json"));
-        table
+        row(
+            "directory",
+            format!(
+                "{dir}: receipts in {dir}/receipts, this report in {dir}/report.json, with plots in {dir}/report.html"
+            ),
+        );
+        lines
     }
 }
 

@@ -148,3 +148,125 @@ fn peers_are_another_program_beside_this_one() {
     let handed = peers(&["--only", "redb", "--json", "--help"]);
     assert_eq!((handed.status.code(), stdout(&handed).trim()), (Some(7), "--only redb --json --help"));
 }
+
+#[test]
+fn workloads_come_through_in_their_lanes_and_runs_are_compared() {
+    let temp = tempfile::tempdir().unwrap();
+    let icu = json(&ingest(temp.path(), &["--workload", "icu", "--rate", "600", "--runs", "2", "--json"]), 0);
+    assert_eq!(
+        (&icu["bench"], &icu["workload"], &icu["refused"]),
+        (&"ingest".into(), &"icu".into(), &0.into())
+    );
+    let lanes: Vec<_> =
+        icu["lanes"].as_array().unwrap().iter().map(|lane| lane["lane"].as_str().unwrap()).collect();
+    assert!(lanes.ends_with(&["routine", "bulk"]), "{icu}");
+    // Four frames of 1,024 bytes to one of 256.
+    let bytes = icu["record_bytes"].as_f64().unwrap();
+    assert!((850.0..890.0).contains(&bytes), "{bytes}");
+    let spread = &icu["spread"]["writes_per_second"];
+    assert_eq!(icu["runs"], 2);
+    assert!(
+        spread["min"].as_f64() <= spread["median"].as_f64()
+            && spread["median"].as_f64() <= spread["max"].as_f64()
+    );
+    assert!(
+        icu["over_time"].as_array().unwrap().len() > 5 && icu["percentiles"].as_array().unwrap().len() > 5
+    );
+    for auth in ["ed25519", "bundle"] {
+        for workload in ["home", "clinic", "storm"] {
+            let args = ["--auth", auth, "--workload", workload, "--rate", "300", "--json"];
+            let report = json(&ingest(temp.path(), &args), 0);
+            assert_eq!(
+                (&report["refused"], report["writes"].as_u64() > Some(100)),
+                (&0.into(), true),
+                "{report}"
+            );
+        }
+    }
+    let both = ingest(temp.path(), &["--workload", "home", "--record-bytes", "256"]);
+    assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
+fn a_result_says_what_it_was_taken_on() {
+    let temp = tempfile::tempdir().unwrap();
+    let args = ["bench", "settle", "--blocks", "1", "--shards", "1"];
+    let run =
+        |more: &[&str]| arterial().args(args).arg("--dir").arg(temp.path()).args(more).output().unwrap();
+    let report = json(&run(&["--json"]), 0);
+    let environment = &report["environment"];
+    for text in ["taken_at", "command", "version", "build", "cpu", "kernel", "filesystem", "durability"] {
+        assert!(environment[text].as_str().is_some_and(|text| !text.is_empty()), "{text}: {environment}");
+    }
+    assert!(environment["cores"].as_u64() > Some(0) && environment["memory_bytes"].as_u64() > Some(1 << 20));
+    assert!(environment["command"].as_str().unwrap().contains("bench settle --blocks 1"), "{environment}");
+    let page = temp.path().join("page.html");
+    let table = run(&["--report", page.to_str().unwrap()]);
+    for line in ["program", "machine", "file system", "durable by"] {
+        assert!(stdout(&table).contains(line), "{line}: {}", stdout(&table));
+        assert!(std::fs::read_to_string(&page).unwrap().contains(&format!("<dt>{line}</dt>")), "{line}");
+    }
+}
+
+#[test]
+fn settling_costs_what_the_contract_costs() {
+    let temp = tempfile::tempdir().unwrap();
+    let args = ["bench", "settle", "--blocks", "2", "--shards", "2", "--json", "--dir"];
+    let report = json(&arterial().args(args).arg(temp.path()).output().unwrap(), 0);
+    let gas = report["gas_per_block"].as_f64().unwrap();
+    assert!((258_000.0..260_000.0).contains(&gas), "{report}");
+    assert!(report["gas_first"].as_f64().unwrap() > gas, "the first one writes a slot for the first time");
+    assert!(report["gas_floor"].as_f64().unwrap() < gas);
+    let parts: u64 =
+        report["parts"].as_array().unwrap().iter().map(|part| part["gas"].as_u64().unwrap()).sum();
+    assert!(report["gas_min"].as_u64().unwrap() <= parts && parts <= report["gas_max"].as_u64().unwrap());
+    let by_size = report["by_size"].as_array().unwrap();
+    assert_eq!((by_size.len(), &by_size[4]["records"]), (5, &10_000_000.into()));
+    assert!(by_size[4]["gas_per_record"].as_f64().unwrap() < 0.03);
+    for positive in ["setup_seconds", "prove_seconds", "posts_per_second", "calldata_bytes"] {
+        assert!(report[positive].as_f64().unwrap() > 0.0, "{positive}: {report}");
+    }
+}
+
+#[test]
+fn real_receipts_are_verified_step_by_step() {
+    let temp = tempfile::tempdir().unwrap();
+    for auth in ["mac", "ed25519", "bundle"] {
+        let size = ["--records", "400", "--receipts", "30", "--devices", "40", "--shards", "2"];
+        let args = [&["bench", "verify", "--auth", auth, "--json"][..], &size, &["--dir"]].concat();
+        let report = json(&arterial().args(args).arg(temp.path()).output().unwrap(), 0);
+        assert_eq!(report["receipts"], 30);
+        let steps = report["steps"].as_array().unwrap();
+        let names: Vec<_> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
+        assert_eq!(names, ["encoding", "authorship", "chain", "account", "state"]);
+        let micros = |n: usize| steps[n]["micros"].as_f64().unwrap();
+        assert!(micros(0) > 0.0 && micros(3) > 0.0 && micros(4) > 0.0, "{report}");
+        for positive in
+            ["one_thread_per_second", "all_threads_per_second", "taken_per_second", "receipt_bytes"]
+        {
+            assert!(report[positive].as_f64().unwrap() > 0.0, "{positive}: {report}");
+        }
+    }
+}
+
+#[test]
+fn the_whole_path_is_measured_to_its_end() {
+    let temp = tempfile::tempdir().unwrap();
+    let size = ["--shards", "2", "--devices", "100", "--slot-ms", "50", "--rate", "1000", "--seconds", "1"];
+    let args = [&["bench", "pipeline", "--workload", "storm", "--json"][..], &size, &["--dir"]].concat();
+    let report = json(&arterial().args(args).arg(temp.path()).output().unwrap(), 0);
+    assert_eq!((&report["refused"], &report["receipts_verified"]), (&0.into(), &64.into()));
+    let writes = report["writes"].as_u64().unwrap();
+    let blocks = report["block_times"].as_array().unwrap();
+    let records: u64 = blocks.iter().map(|block| block["records"].as_u64().unwrap()).sum();
+    assert_eq!(records, writes, "everything that became durable is in a block: {report}");
+    for block in blocks {
+        let stages = ["sealed", "applied", "batches_proven", "proven", "posted", "finalized"];
+        let times = stages.map(|stage| block[stage].as_f64().unwrap());
+        assert!(times.is_sorted() && times[0] > 0.0, "{block}");
+    }
+    for positive in ["final_records_per_second", "settle_seconds", "gas_per_record", "rss_bytes"] {
+        assert!(report[positive].as_f64().unwrap() > 0.0, "{positive}: {report}");
+    }
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+}

@@ -14,6 +14,7 @@ mod metrics;
 #[cfg(feature = "ethereum")]
 #[path = "../../../rollup/tests/nodes/mod.rs"]
 mod nodes;
+mod page;
 mod repair;
 mod run;
 #[path = "../../src/top/scrape.rs"]

@@ -57,7 +57,7 @@ fn vitals_are_made_where_no_input_is_given() {
     assert_eq!(receipts(temp.path()).len(), 10);
 
     let table = run_into(temp.path(), &args[..6]);
-    assert!(stdout(&table).contains("state root  0x"), "{}", stdout(&table));
+    assert!(stdout(&table).contains("state root                   0x"), "{}", stdout(&table));
 }
 
 #[test]
