@@ -17,7 +17,7 @@ pub struct FileStorage;
 
 /// What is written at once to files that nobody waits for: a fifth of a millisecond of a fast disk, as a log's sync has to
 /// wait for what was handed to the disk before it.
-pub const BYTES_AT_ONCE: usize = 256 << 10;
+const BYTES_AT_ONCE: usize = 256 << 10;
 
 /// Readings and keys are nobody else's business.
 const OWNER_ONLY: u32 = 0o600;

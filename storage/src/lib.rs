@@ -19,7 +19,7 @@ pub use cache::Cache;
 pub use checksum::{append_checksum, checked_content};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use faulty::{Fault, Faulty, Rates};
-pub use file::{BYTES_AT_ONCE, FileStorage};
+pub use file::FileStorage;
 pub use lock::Lock;
 pub use map::Map;
 pub use memory::MemoryStorage;
