@@ -103,7 +103,7 @@ impl Replay {
                     return Err(corrupt(format!("block {number} is sealed and was not cut")));
                 };
                 let sealing = cut
-                    .sealing(shard, |slot| *self.directory.device(slot))
+                    .sealing(shard, &self.directory)
                     .map_err(|source| ShardError::Batch { shard, source })?;
                 let made = &sealing.batch;
                 let digest =

@@ -1,6 +1,6 @@
 //! From what a block is cut from to its batch: off the writer's thread, so that no acknowledgement waits for it.
 
-use crate::{accounts::Unsealed, checkpoint::Checkpoint, directory::Device, log::LogPosition};
+use crate::{accounts::Unsealed, checkpoint::Checkpoint, directory::Directory, log::LogPosition};
 use arterial_protocol::{AccountRun, Batch, BatchError, BlockNumber, Link, ShardId};
 use std::sync::Arc;
 
@@ -55,11 +55,7 @@ impl Cut {
     }
 
     /// The batch: accounts by slot, the records of each by `seq`, which is their order in the log.
-    pub(crate) fn sealing(
-        &self,
-        shard: ShardId,
-        device: impl Fn(u32) -> Device,
-    ) -> Result<Sealing, BatchError> {
+    pub(crate) fn sealing(&self, shard: ShardId, directory: &Directory) -> Result<Sealing, BatchError> {
         let mut by_slot: Vec<u32> = (0..).take(self.touched.len()).collect();
         by_slot.sort_unstable_by_key(|&touch| self.touched[touch as usize].slot);
         // Where each account's next record goes.
@@ -70,7 +66,7 @@ impl Cut {
             end += self.touched[touch as usize].records as usize;
         }
         let Some(any) = self.records.first() else {
-            return self.assemble(shard, device, &by_slot, &[], Vec::new());
+            return self.assemble(shard, directory, &by_slot, &[], Vec::new());
         };
         let mut links: Vec<Link> = vec![any.link; end];
         let mut positions = vec![any.position; end];
@@ -79,13 +75,13 @@ impl Cut {
             (links[*at], positions[*at]) = (record.link, record.position);
             *at += 1;
         }
-        self.assemble(shard, device, &by_slot, &links, positions)
+        self.assemble(shard, directory, &by_slot, &links, positions)
     }
 
     fn assemble(
         &self,
         shard: ShardId,
-        device: impl Fn(u32) -> Device,
+        directory: &Directory,
         by_slot: &[u32],
         mut links: &[Link],
         positions: Vec<LogPosition>,
@@ -96,10 +92,8 @@ impl Cut {
             let touched = &self.touched[touch as usize];
             let (run, rest) = links.split_at(touched.records as usize);
             links = rest;
-            let enrolment = touched.enrolled.then(|| {
-                let Device { id, credential, .. } = device(touched.slot);
-                credential.identity(id)
-            });
+            let device = directory.device(touched.slot);
+            let enrolment = touched.enrolled.then(|| device.credential.identity(device.id));
             batch.push(AccountRun { slot: touched.slot, enrolment, links: run })?;
             previous_blocks.push(touched.previous_block);
         }

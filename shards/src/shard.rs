@@ -226,17 +226,17 @@ impl Shared {
     /// Makes the files of a block's batch, and writes them.
     pub(crate) fn write_batch(&self, cut: &Cut) -> Result<SealedBatch, ShardError> {
         let shard = self.id;
-        // A lock for each that is asked for: the writer may wait for it.
         let sealing = cut
-            .sealing(shard, |slot| *self.directory.read().device(slot))
+            .sealing(shard, &self.directory.read())
             .map_err(|source| ShardError::Batch { shard, source })?;
         let data = if sealing.batch.is_empty() { None } else { Some(self.sealed.write(&sealing)?) };
         Ok(SealedBatch { batch: Arc::new(sealing.batch), data })
     }
 
-    /// Leaves a checkpoint. Its block is sealed, so what fails here is no failure of that: the checkpoint before, or none,
-    /// does as well, only slower.
-    pub(crate) fn write_checkpoint(&self, checkpoint: &Checkpoint) {
+    /// Leaves the checkpoint that goes with a cut, if one does. The block is sealed, so what fails here is no failure of
+    /// that: the checkpoint before, or none, does as well, only slower.
+    pub(crate) fn write_checkpoint(&self, cut: &Cut) {
+        let Some(checkpoint) = &cut.checkpoint else { return };
         if let Err(error) = checkpoint.write(&*self.storage, &self.paths.checkpoint, &self.segments) {
             tracing::warn!(%error, "no checkpoint was left; the next seal tries again");
             self.checkpoint_failed.store(true, Ordering::Release);

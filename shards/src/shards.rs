@@ -227,9 +227,6 @@ impl Shards {
 
     /// Seals a block in every shard; one that is sealed already answers with what it sealed.
     ///
-    /// The durability order: the cut in the log, sync; the batch's files, sync; the seal in the log, sync; and only then
-    /// answer. A checkpoint comes before that, if one is due, and a crash before it costs no more than time.
-    ///
     /// After an error it can be called again with the same number: shards that had sealed answer the same.
     ///
     /// # Errors
@@ -241,66 +238,43 @@ impl Shards {
             .into_iter()
             .map(|asked| asked.recv().unwrap_or(Err(ShardError::Closed)))
             .collect::<Result<_, _>>()?;
-        let written = self.behind_the_writers(|at| match &cuts[at] {
-            CutAnswer::Cut(cut) => self.shards[at].write_batch(cut),
-            CutAnswer::Sealed => self.shards[at].sealed_batch(number),
-        });
-        // Asked for by this thread: who gives way to the writers could be stopped with an inbox's lock in its hands.
-        let asked: Vec<_> = self
-            .shards
-            .iter()
-            .zip(cuts.iter().zip(&written))
-            .map(|(shard, answers)| {
-                let (CutAnswer::Cut(_), Ok(SealedBatch { data, .. })) = answers else { return None };
-                Some(self.ask(shard, |answer| Control::Seal(number, *data, answer)))
-            })
-            .collect();
-        let sealed: Vec<Result<SealedBatch, ShardError>> = written
-            .into_iter()
-            .zip(asked)
-            .map(|(written, asked)| {
-                asked.map_or(Ok(()), |asked| asked.recv().unwrap_or(Err(ShardError::Closed)))?;
-                written
-            })
-            .collect();
-        let checkpoint = |at: usize| match &cuts[at] {
-            CutAnswer::Cut(cut) if sealed[at].is_ok() => cut.checkpoint.as_ref(),
-            _ => None,
-        };
-        if (0..cuts.len()).any(|at| checkpoint(at).is_some()) {
-            self.behind_the_writers(|at| {
-                checkpoint(at).into_iter().for_each(|due| self.shards[at].write_checkpoint(due));
-                Ok(())
-            });
-        }
-        sealed.into_iter().collect()
-    }
-
-    /// Does something for every shard that no acknowledgement waits for.
-    fn behind_the_writers<T: Send>(
-        &self,
-        does: impl Fn(usize) -> Result<T, ShardError> + Sync,
-    ) -> Vec<Result<T, ShardError>> {
-        let all: Vec<usize> = (0..self.shards.len()).collect();
         if matches!(self.writers, Writers::Stepped(_)) {
-            return all.into_iter().map(does).collect();
+            return self
+                .shards
+                .iter()
+                .zip(&cuts)
+                .map(|(shard, cut)| self.seal_shard(shard, number, cut))
+                .collect();
         }
-        let work = |part: &[usize]| -> Vec<_> {
-            background::yield_to_writers();
-            part.iter().map(|&at| does(at)).collect()
-        };
-        let work = &work;
+        let work: Vec<_> = self.shards.iter().zip(&cuts).collect();
         thread::scope(|scope| {
-            let parts = all.chunks(all.len().div_ceil(SEALERS));
-            let threads: Vec<_> = parts.map(|part| (part, scope.spawn(move || work(part)))).collect();
+            let seal = |part: &[(&Arc<Shared>, &CutAnswer)]| -> Vec<_> {
+                background::yield_to_writers();
+                part.iter().map(|(shard, cut)| self.seal_shard(shard, number, cut)).collect()
+            };
+            let parts = work.chunks(work.len().div_ceil(SEALERS));
+            let threads: Vec<_> = parts.map(|part| scope.spawn(move || seal(part))).collect();
             threads
                 .into_iter()
-                .flat_map(|(part, thread)| {
-                    let panicked = |_| part.iter().map(|_| Err(ShardError::Closed)).collect();
-                    thread.join().unwrap_or_else(panicked)
-                })
+                .flat_map(|thread| thread.join().unwrap_or_else(|_| vec![Err(ShardError::Closed)]))
                 .collect()
         })
+    }
+
+    /// The durability order of a seal: the cut in the log, sync; the batch's files, sync; the seal in the log, sync; and
+    /// only then answer. A checkpoint follows, if one is due, and a crash before it costs no more than time.
+    fn seal_shard(
+        &self,
+        shard: &Shared,
+        number: BlockNumber,
+        cut: &CutAnswer,
+    ) -> Result<SealedBatch, ShardError> {
+        let CutAnswer::Cut(cut) = cut else { return shard.sealed_batch(number) };
+        let sealed = shard.write_batch(cut)?;
+        let asked = self.ask(shard, |answer| Control::Seal(number, sealed.data, answer));
+        asked.recv().unwrap_or(Err(ShardError::Closed))?;
+        shard.write_checkpoint(cut);
+        Ok(sealed)
     }
 
     /// A sealed block's batch of one shard.
