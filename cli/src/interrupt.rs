@@ -6,10 +6,15 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 /// By convention 128 + SIGINT.
 pub(crate) const EXIT_CODE: u8 = 130;
+
+/// How long what has nothing to finish may take to end.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether somebody asked to stop.
 #[derive(Clone, Debug, Default)]
@@ -30,11 +35,16 @@ impl Interrupt {
         interrupt
     }
 
-    /// Listens and says nothing: for what has nothing to finish.
+    /// Listens and says nothing, for what has nothing to finish; and ends what does not end soon. A terminal that went away
+    /// is such a case: it raises this, and crossterm reads its end over and over without returning.
     pub(crate) fn quietly() -> Self {
         let interrupt = Self::default();
         let raised = interrupt.clone();
-        let _ = ctrlc::set_handler(move || raised.0.store(true, Ordering::Relaxed));
+        let _ = ctrlc::set_handler(move || {
+            raised.0.store(true, Ordering::Relaxed);
+            thread::sleep(PATIENCE);
+            process::exit(EXIT_CODE.into());
+        });
         interrupt
     }
 
