@@ -12,10 +12,14 @@ fn ingest(dir: &Path, args: &[&str]) -> std::process::Output {
 fn every_kind_of_authentication_is_measured_and_nothing_is_left_behind() {
     let temp = tempfile::tempdir().unwrap();
     for auth in ["none", "mac", "ed25519", "bundle"] {
-        // Ed25519 writes are signed beforehand, for a rate; the others go as fast as they can.
-        let rate: &[&str] =
-            if auth == "ed25519" { &["--rate", "500", "--json"] } else { &["--commit", "--json"] };
-        let report = json(&ingest(temp.path(), &[&["--auth", auth], rate].concat()), 0);
+        // Ed25519 writes are signed beforehand, for a rate. Behind the backlog of what goes as fast as it can, a slow machine
+        // could commit nothing within the second.
+        let pace: &[&str] = match auth {
+            "ed25519" => &["--rate", "500"],
+            "mac" => &["--rate", "2000", "--commit"],
+            _ => &[],
+        };
+        let report = json(&ingest(temp.path(), &[&["--auth", auth, "--json"], pace].concat()), 0);
         assert_eq!((&report["auth"], &report["refused"]), (&auth.into(), &0.into()));
         for positive in [
             "writes",
@@ -33,7 +37,11 @@ fn every_kind_of_authentication_is_measured_and_nothing_is_left_behind() {
         assert!(report["durable_p50_ms"].as_f64() <= report["durable_max_ms"].as_f64());
         let signs = auth == "ed25519";
         assert_eq!(report["verifications_per_second"].is_number(), signs, "{report}");
-        assert_eq!(report["bare_commit_ms"].is_object(), signs, "only a rate is compared with: {report}");
+        assert_eq!(
+            report["bare_commit_ms"].is_object(),
+            !pace.is_empty(),
+            "only a rate is compared with: {report}"
+        );
     }
     assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
 }
@@ -215,7 +223,8 @@ fn settling_costs_what_the_contract_costs() {
     let report = json(&arterial().args(args).arg(temp.path()).output().unwrap(), 0);
     let gas = report["gas_per_block"].as_f64().unwrap();
     assert!((258_000.0..260_000.0).contains(&gas), "{report}");
-    assert!(report["gas_first"].as_f64().unwrap() > gas, "the first one writes a slot for the first time");
+    let first = report["gas_first"].as_u64();
+    assert!(report["gas_min"].as_u64() <= first && first <= report["gas_max"].as_u64(), "{report}");
     assert!(report["gas_floor"].as_f64().unwrap() < gas);
     let parts: u64 =
         report["parts"].as_array().unwrap().iter().map(|part| part["gas"].as_u64().unwrap()).sum();

@@ -75,7 +75,11 @@ fn what_is_wrong_with_a_page_is_seen() {
         (&[("</main>", "<div style=\"width:3000px\">x</div></main>")], "wider than the screen"),
         (&[("</main>", image)], "console: "),
         (
-            &[("</main>", image), ("default-src 'none'", "default-src *"), ("img-src data:", "img-src *")],
+            &[
+                ("</main>", image),
+                ("default-src &#39;none&#39;", "default-src *"),
+                ("img-src data:", "img-src *"),
+            ],
             "asks for",
         ),
         (&[("</main>", "<svg role=\"img\" viewBox=\"0 0 9 9\"></svg></main>")], "says nothing of itself"),

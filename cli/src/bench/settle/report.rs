@@ -32,7 +32,7 @@ pub(crate) struct SettleReport {
     posts_per_second: f64,
     proof_bytes: usize,
     calldata_bytes: usize,
-    /// The first block's, which writes a counter for the first time.
+    /// The first block's.
     gas_first: u64,
     gas_per_block: f64,
     gas_min: u64,
