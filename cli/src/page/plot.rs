@@ -51,7 +51,7 @@ fn grid(markup: &mut Markup, plot: &Plot, place: &Place<'_>) {
     for (mark, name) in place.x.marks() {
         let (x, _) = place.of((mark, 0.0));
         // Names of marks that are close would stand in each other.
-        let half = name.len() as f64 * 3.4;
+        let half = name.len() as f64 * 4.0;
         let middle = x.clamp(half, WIDTH - half);
         markup.empty(
             "line",
