@@ -113,10 +113,9 @@ mod tests {
     #[test]
     fn steps_are_named_in_their_order() {
         use BlockStep::*;
-        let named = [Seal, Apply, ProveBatches, ProveBlock, Store].map(|step| {
-            let letters = format!("{step:?}").replace("Prove", "Prove_").to_lowercase();
-            assert_eq!(BLOCK_STEPS[step as usize], letters);
-        });
-        assert_eq!(named.len(), BLOCK_STEPS.len());
+        let steps = [Seal, Apply, ProveBatches, ProveBlock, Store];
+        let named = steps.map(|step| format!("{step:?}").replace("Prove", "Prove_").to_lowercase());
+        assert_eq!(named, BLOCK_STEPS);
+        assert!(steps.iter().enumerate().all(|(at, step)| *step as usize == at));
     }
 }

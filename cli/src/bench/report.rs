@@ -236,7 +236,7 @@ impl IngestReport {
         );
         if let (Some(limit), Some(ratio)) = (self.verifications_per_second, self.ratio_to_verifying) {
             line(
-                "Ed25519 in batches",
+                "ed25519-zebra in batches",
                 format!("{} per second on all cores: {:.0}% of it", rounded(limit), 100.0 * ratio),
             );
         }
@@ -252,8 +252,9 @@ impl IngestReport {
             ("bare pwrite and fdatasync", self.writes_per_second / self.ratio_to_bare_writes),
             ("BLAKE3 one by one, on all cores", self.hashes_per_second),
         ];
-        figures
-            .extend(self.verifications_per_second.map(|limit| ("Ed25519 in batches, on all cores", limit)));
+        figures.extend(
+            self.verifications_per_second.map(|limit| ("ed25519-zebra in batches, on all cores", limit)),
+        );
         let note = "Writes a second, beside what this machine does with nothing of ours above it: the same bytes in \
                     commits of the same size, and hashes of as many bytes.";
         side_by_side("Beside the machine's limits", note, "a second", &figures)

@@ -28,7 +28,7 @@ pub(super) fn html(
     }
     sections.push(Section::new("The run", report.lines(dir), all));
     let lead = format!(
-        "{} readings of {} devices, made durable in {} shards, proven record by record and settled: {} blocks are final.",
+        "{} readings of {} devices, made durable in {} shard(s), proven record by record and settled: {} block(s) final.",
         grouped(report.records as u64),
         grouped(report.devices as u64),
         report.shards,
