@@ -19,6 +19,14 @@ pub(crate) struct OutputArgs {
     pub(crate) report: Option<PathBuf>,
 }
 
+/// Where a bench works.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PlaceArgs {
+    /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
 /// What devices send.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum WorkloadName {
@@ -54,9 +62,8 @@ pub(crate) struct SettleArgs {
     /// Shards, a power of two
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = shards)]
     pub(crate) shards: u32,
-    /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -81,9 +88,8 @@ pub(crate) struct VerifyBenchArgs {
     /// Shards, a power of two
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = shards)]
     pub(crate) shards: u32,
-    /// Where to make the directory that is written to and removed again
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -120,9 +126,8 @@ pub(crate) struct PipelineArgs {
     /// Milliseconds from one block of the embedded chain to the next; two of them are final
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
     pub(crate) slot_ms: u64,
-    /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -135,9 +140,8 @@ pub(crate) struct AllArgs {
     /// How long each measurement of writes is, after a second that is not measured
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = RangedU64ValueParser::<u64>::new().range(1..=3600))]
     pub(crate) seconds: u64,
-    /// Where to make the directories that are written to and removed again: a place on the disk that is to be measured
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -10,7 +10,9 @@ use arterial::protocol::{
 use arterial::rollup::chain::embedded::VALIDATORS_MAX;
 #[cfg(feature = "ethereum")]
 use arterial::rollup::chain::{contract::Address, ethereum::Endpoint};
-pub(crate) use bench::{AllArgs, OutputArgs, PipelineArgs, SettleArgs, VerifyBenchArgs, WorkloadName};
+pub(crate) use bench::{
+    AllArgs, OutputArgs, PipelineArgs, PlaceArgs, SettleArgs, VerifyBenchArgs, WorkloadName,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
 #[cfg(feature = "ethereum")]
 use help::DEPLOY_HELP;
@@ -330,9 +332,8 @@ pub(crate) struct IngestArgs {
     /// Move the accounts behind the log, as a running deployment does
     #[arg(long)]
     pub(crate) commit: bool,
-    /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -348,9 +349,8 @@ pub(crate) struct CommitArgs {
     /// Shards, a power of two
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = shards)]
     pub(crate) shards: u32,
-    /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -372,9 +372,8 @@ pub(crate) struct FairnessArgs {
     /// How long each of four phases is, after a second that is not measured
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
     pub(crate) seconds: u64,
-    /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -390,9 +389,8 @@ pub(crate) struct OpenArgs {
     /// Shards, a power of two
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = shards)]
     pub(crate) shards: u32,
-    /// Where to make the directory that is written to and removed again: a place on the disk that is to be measured
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -93,13 +93,13 @@ fn ingest_args(args: &AllArgs, shards: u32, seconds: u64) -> IngestArgs {
         seconds,
         rate: None,
         commit: false,
-        dir: args.dir.clone(),
+        place: args.place.clone(),
         output: quiet(),
     }
 }
 
 fn commit_args(args: &AllArgs) -> CommitArgs {
-    CommitArgs { records: 1 << 20, devices: 16_384, shards: 4, dir: args.dir.clone(), output: quiet() }
+    CommitArgs { records: 1 << 20, devices: 16_384, shards: 4, place: args.place.clone(), output: quiet() }
 }
 
 const fn prove_args(records: u32, devices: u32) -> ProveArgs {
@@ -107,12 +107,12 @@ const fn prove_args(records: u32, devices: u32) -> ProveArgs {
 }
 
 fn fairness_args(args: &AllArgs) -> FairnessArgs {
-    let (dir, seconds) = (args.dir.clone(), args.seconds);
-    FairnessArgs { rate: 2000, record_bytes: 128, shards: 4, devices: 4096, seconds, dir, output: quiet() }
+    let (place, seconds) = (args.place.clone(), args.seconds);
+    FairnessArgs { rate: 2000, record_bytes: 128, shards: 4, devices: 4096, seconds, place, output: quiet() }
 }
 
 fn settle_args(args: &AllArgs) -> SettleArgs {
-    SettleArgs { blocks: 4, records: 65_536, shards: 16, dir: args.dir.clone(), output: quiet() }
+    SettleArgs { blocks: 4, records: 65_536, shards: 16, place: args.place.clone(), output: quiet() }
 }
 
 fn verify_args(args: &AllArgs) -> VerifyBenchArgs {
@@ -123,7 +123,7 @@ fn verify_args(args: &AllArgs) -> VerifyBenchArgs {
         workload: args.workload,
         devices: 1024,
         shards: 16,
-        dir: args.dir.clone(),
+        place: args.place.clone(),
         output: quiet(),
     }
 }
@@ -140,7 +140,7 @@ fn pipeline_args(args: &AllArgs) -> PipelineArgs {
         block_records: 65_536,
         block_interval_ms: 2000,
         slot_ms: 1000,
-        dir: args.dir.clone(),
+        place: args.place.clone(),
         output: quiet(),
     }
 }

@@ -55,7 +55,7 @@ pub(crate) struct CommitReport {
 
 /// Measures; the report.
 pub(crate) fn measure(args: &CommitArgs, interrupt: &Interrupt) -> Result<CommitReport, CliError> {
-    let dir = super::work_dir(&args.dir)?;
+    let dir = super::work_dir(&args.place.dir)?;
     let count = ShardCount::new(args.shards).expect("the command line takes powers of two only");
     let mut trees = Trees::create(&FileStorage, dir.path(), DOMAIN, count)?;
     let mut accounts = Accounts::new(args);

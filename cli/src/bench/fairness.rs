@@ -62,7 +62,7 @@ pub(crate) struct Suffered {
 /// Measures; the report.
 pub(crate) fn measure(args: &FairnessArgs, interrupt: &Interrupt) -> Result<FairnessReport, CliError> {
     // Both go at the end: a file system that tells the disk what is free is busy with that for a while.
-    let dir = super::work_dir(&args.dir)?;
+    let dir = super::work_dir(&args.place.dir)?;
     Ok(FairnessReport {
         record_bytes: args.record_bytes,
         shards: args.shards,

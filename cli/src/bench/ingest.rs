@@ -35,7 +35,7 @@ pub(crate) const DOMAIN: Domain = Domain(FieldElement::ZERO);
 
 /// Measures; the report.
 pub(crate) fn measure(args: &IngestArgs, interrupt: &Interrupt) -> Result<IngestReport, CliError> {
-    let dir = super::work_dir(&args.dir)?;
+    let dir = super::work_dir(&args.place.dir)?;
     let storage = CountedStorage::default();
     let counts = Arc::clone(&storage.counts);
     let storage: Arc<dyn Storage> = Arc::new(storage);

@@ -43,29 +43,29 @@ fn allocations() -> u64 {
 pub(crate) fn bench(command: &BenchCommand) -> Result<(), CliError> {
     match command {
         BenchCommand::Ingest(args) => {
-            report("ingest", &args.output, &args.dir, |interrupt| ingest::measure(args, interrupt))
+            report("ingest", &args.output, &args.place.dir, |interrupt| ingest::measure(args, interrupt))
         }
         BenchCommand::Commit(args) => {
-            report("commit", &args.output, &args.dir, |interrupt| commit::measure(args, interrupt))
+            report("commit", &args.output, &args.place.dir, |interrupt| commit::measure(args, interrupt))
         }
         BenchCommand::Fairness(args) => {
-            report("fairness", &args.output, &args.dir, |interrupt| fairness::measure(args, interrupt))
+            report("fairness", &args.output, &args.place.dir, |interrupt| fairness::measure(args, interrupt))
         }
         BenchCommand::Open(args) => {
-            report("open", &args.output, &args.dir, |interrupt| open::measure(args, interrupt))
+            report("open", &args.output, &args.place.dir, |interrupt| open::measure(args, interrupt))
         }
         BenchCommand::Prove(args) => report("prove", &args.output, Path::new("."), |_| prove::measure(args)),
         BenchCommand::Settle(args) => {
-            report("settle", &args.output, &args.dir, |interrupt| settle::measure(args, interrupt))
+            report("settle", &args.output, &args.place.dir, |interrupt| settle::measure(args, interrupt))
         }
         BenchCommand::Verify(args) => {
-            report("verify", &args.output, &args.dir, |interrupt| verify::measure(args, interrupt))
+            report("verify", &args.output, &args.place.dir, |interrupt| verify::measure(args, interrupt))
         }
         BenchCommand::Pipeline(args) => {
-            report("pipeline", &args.output, &args.dir, |interrupt| pipeline::measure(args, interrupt))
+            report("pipeline", &args.output, &args.place.dir, |interrupt| pipeline::measure(args, interrupt))
         }
         BenchCommand::All(args) => {
-            report("all", &args.output, &args.dir, |interrupt| all::measure(args, interrupt))
+            report("all", &args.output, &args.place.dir, |interrupt| all::measure(args, interrupt))
         }
         BenchCommand::Peers(args) => Err(peers::hand_over(args)),
     }

@@ -44,7 +44,7 @@ pub(crate) struct OpenReport {
 
 /// Measures; the report.
 pub(crate) fn measure(args: &OpenArgs, interrupt: &Interrupt) -> Result<OpenReport, CliError> {
-    let dir = super::work_dir(&args.dir)?;
+    let dir = super::work_dir(&args.place.dir)?;
     let deployment = killed_run(args, dir.path(), interrupt).context("kill a run in", dir.path())?;
     let storage: Arc<dyn Storage> = Arc::new(FileStorage);
     let count = ShardCount::new(args.shards).expect("the command line takes powers of two only");

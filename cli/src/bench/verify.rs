@@ -67,7 +67,7 @@ struct Taken {
 
 /// Measures; the report.
 pub(crate) fn measure(args: &VerifyBenchArgs, interrupt: &Interrupt) -> Result<VerifyReport, CliError> {
-    let dir = super::work_dir(&args.dir)?;
+    let dir = super::work_dir(&args.place.dir)?;
     let taken = take(args, &open_engine(dir.path(), args.shards, SLOT_MS, |builder| builder)?, interrupt)?;
     let count = taken.receipts.len();
     let whole = |bytes: &Vec<u8>| check(bytes, &taken.roots);

@@ -40,7 +40,7 @@ pub(crate) fn open_engine(
 
 /// Measures; the report.
 pub(crate) fn measure(args: &PipelineArgs, interrupt: &Interrupt) -> Result<PipelineReport, CliError> {
-    let dir = super::work_dir(&args.dir)?;
+    let dir = super::work_dir(&args.place.dir)?;
     let engine = open_engine(dir.path(), args.shards, args.slot_ms, |builder| {
         builder
             .block_records(args.block_records)

@@ -40,7 +40,7 @@ struct Posted {
 
 /// Measures; the report.
 pub(crate) fn measure(args: &SettleArgs, interrupt: &Interrupt) -> Result<SettleReport, CliError> {
-    let dir = super::work_dir(&args.dir)?;
+    let dir = super::work_dir(&args.place.dir)?;
     let shards = ShardCount::new(args.shards).expect("the command line takes powers of two only");
     let config = EmbeddedConfig::default();
     let domain = Domain::derive(config.chain_id, &[5; 32]);
