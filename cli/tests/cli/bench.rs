@@ -274,8 +274,10 @@ fn the_whole_path_is_measured_to_its_end() {
         let times = stages.map(|stage| block[stage].as_f64().unwrap());
         assert!(times.is_sorted() && times[0] > 0.0, "{block}");
     }
-    for positive in ["final_records_per_second", "settle_seconds", "gas_per_record", "rss_bytes"] {
+    for positive in ["final_records_per_second", "settle_seconds", "rss_bytes"] {
         assert!(report[positive].as_f64().unwrap() > 0.0, "{positive}: {report}");
     }
+    // The first block's gas is not counted, and a slow machine may put everything into it.
+    assert_eq!(report["gas_per_record"].as_f64().is_some_and(|gas| gas > 0.0), blocks.len() > 1, "{report}");
     assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
 }
