@@ -130,11 +130,12 @@ pub struct Run<'a> {
 
 /// [`Account::extend`] for every link of every run, in lanes across the accounts.
 ///
-/// Runs of similar length share lanes: the caller's order is kept, an order by length is made inside.
+/// Runs of similar length share lanes: the caller's order is kept, an order by length is made inside. `after_each` is
+/// called after each permutation of the lanes, for who has to do something else meanwhile.
 ///
 /// # Errors
 /// The slot of the first run with a record that breaks a rule, and the rule. The runs are then in doubt.
-pub fn extend_runs(runs: &mut [Run<'_>]) -> Result<(), (u32, AccountError)> {
+pub fn extend_runs(runs: &mut [Run<'_>], mut after_each: impl FnMut()) -> Result<(), (u32, AccountError)> {
     let mut by_length: Vec<&mut Run<'_>> = runs.iter_mut().filter(|run| !run.links.is_empty()).collect();
     by_length.sort_by_key(|run| core::cmp::Reverse(run.links.len()));
     let mut blocks = Vec::with_capacity(LANES);
@@ -154,6 +155,7 @@ pub fn extend_runs(runs: &mut [Run<'_>]) -> Result<(), (u32, AccountError)> {
                 run.account.head = head;
                 run.account.advance(&run.links[step]);
             }
+            after_each();
         }
     }
     Ok(())
@@ -198,7 +200,7 @@ mod tests {
                 for link in run.links { account.extend(run.slot, link).unwrap(); }
                 account
             }).collect();
-            extend_runs(&mut runs).unwrap();
+            extend_runs(&mut runs, || ()).unwrap();
             let accounts: Vec<Account> = runs.iter().map(|run| run.account).collect();
             prop_assert_eq!(&accounts, &plain);
             prop_assert_eq!(leaves(&accounts), plain.iter().map(Account::leaf).collect::<Vec<_>>());
@@ -221,7 +223,7 @@ mod tests {
         ] {
             assert_eq!(account.extend(slot, &link), Err(AccountError::OutOfRange));
             assert_eq!(
-                extend_runs(&mut [Run { slot, account, links: &[link] }]),
+                extend_runs(&mut [Run { slot, account, links: &[link] }], || ()),
                 Err((slot, AccountError::OutOfRange))
             );
         }

@@ -2,7 +2,7 @@
 //! writer: what a caller hands over is copied once.
 
 use crate::{
-    limits::{GROUP_BYTES_MAX, PAGE_BYTES},
+    limits::{GROUP_BYTES, GROUP_WRITES, PAGE_BYTES},
     log::{StoredTag, bundle_frame_bytes, lay_record},
     ticket::{Outcome, Settled},
 };
@@ -21,13 +21,6 @@ pub(crate) struct Group {
     /// When its first write was submitted.
     pub(crate) begun: Instant,
     outcome: Arc<Outcome>,
-}
-
-/// What a group takes at most, but for what is larger by itself.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
-    pub(crate) entries: usize,
-    pub(crate) bytes: usize,
 }
 
 /// A bundle's part in a group.
@@ -56,16 +49,16 @@ impl Group {
     /// An empty group that uses the memory of an old one.
     pub(crate) fn reusing(mut bytes: Vec<u8>) -> Self {
         bytes.clear();
-        // Reserved at once, so that it never moves; what is not written takes no memory.
-        bytes.reserve(GROUP_BYTES_MAX + PAGE_BYTES);
+        // Reserved at once, so that it seldom moves; what is not written takes no memory.
+        bytes.reserve(GROUP_BYTES + PAGE_BYTES);
         let begun = Instant::now();
         Self { bytes, offsets: Vec::new(), bundles: Vec::new(), begun, outcome: Arc::default() }
     }
 
     /// Whether so many more frames with so many bytes fit; anything fits an empty group.
-    pub(crate) fn has_room(&self, entries: usize, bytes: usize, most: Room) -> bool {
+    pub(crate) fn has_room(&self, entries: usize, bytes: usize) -> bool {
         self.offsets.is_empty()
-            || (self.offsets.len() + entries <= most.entries && self.bytes.len() + bytes <= most.bytes)
+            || (self.offsets.len() + entries <= GROUP_WRITES && self.bytes.len() + bytes <= GROUP_BYTES)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a group is at most GROUP_BYTES_MAX long")]

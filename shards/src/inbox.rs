@@ -3,12 +3,9 @@
 use crate::{
     enrolment::Enrolment,
     error::{EnrolError, ShardError},
-    group::{Group, Room},
+    group::Group,
     lane::Lane,
-    limits::{
-        GROUP_BYTES_AMID_ALARMS, GROUP_BYTES_MAX, GROUP_WRITES_AMID_ALARMS, GROUP_WRITES_MAX,
-        GROUPS_AMID_ALARMS, LANE_BYTES_MAX, TURN_EVERY,
-    },
+    limits::{LANE_BYTES_MAX, TURN_EVERY},
     sealing::CutAnswer,
     shard::Enrolled,
 };
@@ -18,9 +15,6 @@ use std::{collections::VecDeque, sync::mpsc::SyncSender};
 
 /// Buffers of groups that are kept for the next ones.
 const SPARES_MAX: usize = 4;
-
-const FULL: Room = Room { entries: GROUP_WRITES_MAX, bytes: GROUP_BYTES_MAX };
-const AMID_ALARMS: Room = Room { entries: GROUP_WRITES_AMID_ALARMS, bytes: GROUP_BYTES_AMID_ALARMS };
 
 /// Where the answer to a question goes.
 pub(crate) type Answer<T> = SyncSender<T>;
@@ -74,8 +68,6 @@ struct State {
     spares: Vec<Vec<u8>>,
     /// Groups taken since the least urgent lane had its turn.
     taken: usize,
-    /// Groups of less urgent lanes to come that are kept small, as alarms came not long ago.
-    amid_alarms: usize,
     closed: bool,
 }
 
@@ -158,9 +150,6 @@ impl Inbox {
         let group = waiting.groups.pop_front()?;
         waiting.writes -= group.offsets.len();
         waiting.bytes -= group.bytes.len();
-        if lane != Lane::Alarm {
-            state.amid_alarms = state.amid_alarms.saturating_sub(1);
-        }
         self.room.notify_all();
         Some(group)
     }
@@ -217,17 +206,9 @@ impl HandOver<'_> {
             self.inbox.work.notify_one();
             self.inbox.room.wait(&mut self.state);
         }
-        let State { lanes, spares, amid_alarms, .. } = &mut *self.state;
+        let State { lanes, spares, .. } = &mut *self.state;
         let waiting = &mut lanes[self.lane as usize];
-        let most = if self.lane == Lane::Alarm {
-            *amid_alarms = GROUPS_AMID_ALARMS;
-            FULL
-        } else if *amid_alarms > 0 {
-            AMID_ALARMS
-        } else {
-            FULL
-        };
-        if !waiting.groups.back().is_some_and(|group| group.has_room(entries, bytes, most)) {
+        if !waiting.groups.back().is_some_and(|group| group.has_room(entries, bytes)) {
             waiting.groups.push_back(Group::reusing(spares.pop().unwrap_or_default()));
         }
         waiting.writes += entries;
@@ -245,6 +226,7 @@ impl Drop for HandOver<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{GROUP_BYTES, GROUP_WRITES};
     use crate::log::{StoredTag, record_frame_bytes};
     use arterial_protocol::{Tag, Write};
     use std::thread;
@@ -289,25 +271,20 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_small_while_alarms_come_and_large_again_afterwards() {
-        let writes = GROUP_WRITES_AMID_ALARMS as u64 + 1;
-        let inbox = Inbox::new(GROUP_WRITES_MAX, true);
-        let fill = || {
-            hand_over(&inbox, Lane::Bulk, writes);
-            let first = taken(&inbox, Lane::ALL.len());
-            if inbox.writes() != [0; Lane::ALL.len()] {
-                assert_eq!(taken(&inbox, Lane::ALL.len()), Some((Lane::Bulk, 1)));
-            }
-            first
-        };
-        let whole = Some((Lane::Bulk, GROUP_WRITES_AMID_ALARMS + 1));
-        assert_eq!(fill(), whole);
-        hand_over(&inbox, Lane::Alarm, 1);
-        assert_eq!(taken(&inbox, 1), Some((Lane::Alarm, 1)));
-        for _ in 0..GROUPS_AMID_ALARMS / 2 {
-            assert_eq!(fill(), Some((Lane::Bulk, GROUP_WRITES_AMID_ALARMS)));
+    fn a_full_group_is_handed_on_and_what_follows_is_in_the_next() {
+        let inbox = Inbox::new(2 * GROUP_WRITES, true);
+        hand_over(&inbox, Lane::Bulk, GROUP_WRITES as u64 + 1);
+        assert_eq!(taken(&inbox, Lane::ALL.len()), Some((Lane::Bulk, GROUP_WRITES)));
+        assert_eq!(taken(&inbox, Lane::ALL.len()), Some((Lane::Bulk, 1)));
+        let (payload, tag) = (vec![7; GROUP_BYTES / 3], StoredTag::Own(Tag::Host));
+        for seq in 0..3 {
+            let write =
+                Write { device: DeviceId([1; 16]), seq, observed_at_ms: 1, kind: 1, payload: &payload };
+            let bytes = record_frame_bytes(payload.len(), &tag);
+            inbox.hand_over(Lane::Bulk).reserve(1, bytes, false).unwrap().lay(&write, &tag);
         }
-        assert_eq!(fill(), whole);
+        assert_eq!(taken(&inbox, Lane::ALL.len()), Some((Lane::Bulk, 2)));
+        assert_eq!(taken(&inbox, Lane::ALL.len()), Some((Lane::Bulk, 1)));
     }
 
     const SUBMITTERS: u64 = 3;

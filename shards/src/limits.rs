@@ -3,17 +3,17 @@
 use crate::lane::Lane;
 use arterial_protocol::limits::{BATCH_RECORDS_MAX, BUNDLE_WRITES_MAX, RECORD_BYTES_MAX};
 
-/// Writes that one group commit takes at most.
+/// Writes and bytes that one group commit takes, but for a bundle or a record that is more by itself.
+///
+/// A disk likes four times as much best. But what comes next waits for what is being committed: an alarm for its shard's
+/// writer, and where there are few processors another shard for a turn on one.
+pub const GROUP_WRITES: usize = 1024;
+/// See [`GROUP_WRITES`].
+pub const GROUP_BYTES: usize = 256 << 10;
+/// Writes of a group at most, whatever is in it.
 pub const GROUP_WRITES_MAX: usize = 8192;
 /// Bytes that one group commit appends at most; a group never crosses a segment.
-///
-/// Half of what a disk likes best: a commit of twice as much takes nearly twice as long, and an alarm waits for it.
 pub const GROUP_BYTES_MAX: usize = 1 << 20;
-/// Writes and bytes of a group of a less urgent lane while alarms come: an alarm waits for what is being committed.
-pub(crate) const GROUP_WRITES_AMID_ALARMS: usize = 1024;
-pub(crate) const GROUP_BYTES_AMID_ALARMS: usize = 256 << 10;
-/// So many groups of less urgent lanes are kept that small after an alarm.
-pub(crate) const GROUPS_AMID_ALARMS: usize = 1024;
 /// Bytes of a segment, by default and at least.
 pub const SEGMENT_BYTES_DEFAULT: u64 = 16 << 20;
 /// A segment holds a few full groups at least.

@@ -29,7 +29,7 @@ fn heads() -> Box<dyn FnMut()> {
         let links: [Link; 4] = [0, 1, 2, 3].map(|seq| Link { digest, seq, observed_at_ms: 1 << 40, kind: 1 });
         let run = |(slot, account): (u32, &Account)| Run { slot, account: *account, links: &links };
         let mut runs: Vec<Run<'_>> = (0..).zip(black_box(&accounts)).map(run).collect();
-        extend_runs(black_box(&mut runs)).unwrap();
+        extend_runs(black_box(&mut runs), || ()).unwrap();
     })
 }
 

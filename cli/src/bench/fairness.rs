@@ -4,7 +4,7 @@ use super::{
     committer::Committer,
     findings::{Findings, side_by_side},
     ingest::DOMAIN,
-    load::{Answered, CALL_WRITES, Load, Pace, Running, drive},
+    load::{Answered, Load, Pace, Running, drive},
     report::{Quantiles, rounded},
     trees::Trees,
     workload::{Order, Source, Submitter, Uniform, Zipf, devices},
@@ -33,6 +33,10 @@ use std::{
 const FLOODED: ShardId = ShardId(0);
 /// Its neighbour.
 const NEIGHBOUR: ShardId = ShardId(1);
+
+/// Writes of one of the flood's calls. Making a call is a gateway's work and takes the processor from nobody in reality,
+/// so the calls are small.
+const FLOOD_CALL_WRITES: usize = 256;
 
 /// What `arterial bench fairness` prints.
 #[derive(Serialize, Debug)]
@@ -107,7 +111,7 @@ fn suffer(
             yields: false,
         }];
         if flooded {
-            let pace = Pace::Closed { call_writes: CALL_WRITES };
+            let pace = Pace::Closed { call_writes: FLOOD_CALL_WRITES };
             loads.push(Load { submitter: &mut gateway, pace, answered: &flood, yields: true });
         }
         let running = Running::new(&shards, interrupt);

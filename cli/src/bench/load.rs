@@ -19,8 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Calls whose answers one submitter waits for at once.
-const CALLS_IN_FLIGHT: usize = 6;
+/// Writes whose answers one submitter waits for at once.
+const WRITES_IN_FLIGHT: usize = 6 * CALL_WRITES;
 /// Writes of a call at most, but for a bundle's.
 pub(crate) const CALL_WRITES: usize = 2048;
 /// How far apart the calls of an open loop are.
@@ -167,7 +167,7 @@ impl Load<'_> {
         let mut latencies = Latencies::new();
         let mut in_flight: VecDeque<(Instant, Vec<Call>)> = VecDeque::new();
         while running.goes_on() && submitter.left() > 0 {
-            if in_flight.len() == CALLS_IN_FLIGHT
+            if in_flight.len() * call_writes >= WRITES_IN_FLIGHT
                 && let Some((due, calls)) = in_flight.pop_front()
             {
                 answered.take(due, &calls, running, &mut latencies);

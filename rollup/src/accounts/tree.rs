@@ -7,9 +7,15 @@ use super::file::{
 use arterial_protocol::{
     Account, AccountRun, Batch, Digest, Run, extend_runs, leaves, limits::ACCOUNTS_DEPTH, poseidon::koala,
 };
+use std::thread;
 
 /// Nodes that are read and checked at once.
 const NODES_AT_ONCE: usize = 4096;
+/// Permutations of lanes between two offers of the processor to others, a tenth of a millisecond or so. Where processors
+/// are few, a shard's writer whose sync has ended would else wait for the scheduler's tick, which can take 4 ms.
+const PERMUTATIONS_AT_ONCE: usize = 16;
+/// Hashes likewise.
+const HASHES_AT_ONCE: usize = 256;
 
 /// A shard's accounts after its newest block.
 ///
@@ -127,7 +133,14 @@ impl AccountsTree {
             };
             runs.push(Run { slot, account, links });
         }
-        extend_runs(&mut runs).map_err(|(slot, source)| AccountsError::Rule { number, slot, source })?;
+        let mut permutations = 0;
+        let extended = extend_runs(&mut runs, || {
+            permutations += 1;
+            if permutations % PERMUTATIONS_AT_ONCE == 0 {
+                thread::yield_now();
+            }
+        });
+        extended.map_err(|(slot, source)| AccountsError::Rule { number, slot, source })?;
         Ok(runs.into_iter().map(|run| (run.slot, run.account)).collect())
     }
 
@@ -136,7 +149,7 @@ impl AccountsTree {
         let start = self.root.end;
         let accounts: Vec<Account> = moved.iter().map(|&(_, account)| account).collect();
         let mut changes: Changes = Vec::with_capacity(moved.len());
-        for (&(slot, account), digest) in moved.iter().zip(leaves(&accounts)) {
+        for (&(slot, account), digest) in moved.iter().zip(in_turns(&accounts, leaves)) {
             changes.push((slot as usize, Pointer { digest, at: start + bytes.len() as u64 }));
             encode_account(&account, bytes);
         }
@@ -146,7 +159,7 @@ impl AccountsTree {
             let digests: Vec<[Digest; 2]> =
                 pairs.iter().map(|(_, children)| children.map(|child| child.digest)).collect();
             let mut parents = Vec::with_capacity(pairs.len());
-            for ((index, children), digest) in pairs.into_iter().zip(koala::nodes(&digests)) {
+            for ((index, children), digest) in pairs.into_iter().zip(in_turns(&digests, koala::nodes)) {
                 parents.push((index, Pointer { digest, at: start + bytes.len() as u64 }));
                 encode_node(children, bytes);
             }
@@ -170,6 +183,16 @@ impl AccountsTree {
             })
             .collect()
     }
+}
+
+/// Hashes all of them, and offers others the processor now and then.
+fn in_turns<T>(all: &[T], hash: impl Fn(&[T]) -> Vec<Digest>) -> Vec<Digest> {
+    let mut digests = Vec::with_capacity(all.len());
+    for some in all.chunks(HASHES_AT_ONCE) {
+        digests.extend(hash(some));
+        thread::yield_now();
+    }
+    digests
 }
 
 /// Replaces or appends; indexes rise, and none is beyond the end by more than one.
