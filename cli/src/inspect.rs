@@ -3,7 +3,7 @@
 use crate::{
     args::InspectArgs,
     error::CliError,
-    output::{self, grouped},
+    output::{self, counted, grouped},
     soundness,
 };
 use arterial::{
@@ -42,9 +42,9 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<bool, CliError> {
 
 fn write_text(text: &mut String, inspection: &Inspection, dir: &Path) -> fmt::Result {
     let deployment = &inspection.deployment;
-    let shards = deployment.shards.get();
+    let shards = counted(deployment.shards.get().into(), "shard");
     writeln!(text, "{}", dir.display())?;
-    writeln!(text, "  domain {} on chain {}, {shards} shard(s)", deployment.domain.0, deployment.chain_id)?;
+    writeln!(text, "  domain {} on chain {}, {shards}", deployment.domain.0, deployment.chain_id)?;
     let lines = [("proving and verifying keys", &inspection.keys)];
     let chain = inspection.chain.as_ref().map(|chain| ("history of the embedded chain", chain));
     for (what, file) in lines.into_iter().chain(chain) {

@@ -35,12 +35,24 @@ pub(crate) fn grouped(number: u64) -> String {
     grouped
 }
 
+/// So many of something, by the name of one: `1 block`, `1,024 blocks`.
+pub(crate) fn counted(number: u64, one: &str) -> String {
+    format!("{} {one}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn thousands_stand_apart() {
         for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(super::grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn one_is_not_several() {
+        for (number, text) in [(0, "0 blocks"), (1, "1 block"), (1024, "1,024 blocks")] {
+            assert_eq!(super::counted(number, "block"), text);
         }
     }
 }

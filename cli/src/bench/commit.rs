@@ -13,7 +13,7 @@ use crate::{
     error::CliError,
     interrupt::Interrupt,
     lines::Lines,
-    output::grouped,
+    output::{counted, grouped},
     page::{Section, Tile},
 };
 use arterial::{
@@ -219,9 +219,14 @@ impl CommitReport {
         let Self { records, devices, shards, blocks, .. } = *self;
         line(
             "records",
-            format!("{} of {} devices in {shards} shards", grouped(records), grouped(devices.into())),
+            format!(
+                "{} of {} in {}",
+                grouped(records),
+                counted(devices.into(), "device"),
+                counted(shards.into(), "shard")
+            ),
         );
-        line("committed", format!("in {:.2} s, in {} blocks", self.seconds, grouped(blocks)));
+        line("committed", format!("in {:.2} s, in {}", self.seconds, counted(blocks, "block")));
         line("records per second", rounded(self.records_per_second));
         line("accounts' files", format!("{} MB written and synced", self.written_bytes / 1_000_000));
         line("opened again", format!("in {:.2} s", self.reopen_seconds));

@@ -14,6 +14,7 @@ use crate::{
     error::CliError,
     interrupt::Interrupt,
     lines::Lines,
+    output::counted,
     page::{Section, Tile},
 };
 use arterial::{
@@ -133,7 +134,7 @@ impl FairnessReport {
         let mut lines = Lines::default();
         let mut line = |name: &str, value: String| lines.push(name, value);
         let Self { record_bytes, shards, rate, devices, .. } = self;
-        line("records", format!("{record_bytes} bytes, {shards} shards"));
+        line("records", format!("{record_bytes} bytes, {}", counted((*shards).into(), "shard")));
         line("steady writes per second", rate.to_string());
         line("devices of the flood", format!("{devices}, by Zipf's law"));
         for (who, suffered) in [("neighbouring shard", &self.neighbour), ("alarms", &self.alarms)] {

@@ -6,7 +6,7 @@ use crate::{
     error::{CliError, IoContext as _},
     interrupt::Interrupt,
     lines::Lines,
-    output::grouped,
+    output::{counted, grouped},
     page::{Section, Tile},
 };
 use arterial::{
@@ -98,9 +98,12 @@ fn killed_run(args: &OpenArgs, dir: &Path, interrupt: &Interrupt) -> io::Result<
 impl OpenReport {
     fn lines(&self) -> Lines {
         let mut lines = Lines::default();
-        lines.push("records", format!("{} in {} shards", grouped(self.records), self.shards));
-        lines.push("sealed", format!("in {} blocks", grouped(self.blocks)));
-        lines.push("after the last block", format!("{} records", grouped(self.unsealed_records as u64)));
+        lines.push(
+            "records",
+            format!("{} in {}", grouped(self.records), counted(self.shards.into(), "shard")),
+        );
+        lines.push("sealed", format!("in {}", counted(self.blocks, "block")));
+        lines.push("after the last block", counted(self.unsealed_records as u64, "record"));
         lines.push("torn tails", format!("{} bytes", grouped(self.cut_bytes)));
         lines.push("opened", format!("in {:.2} s after it was killed", self.open_seconds));
         lines

@@ -9,7 +9,7 @@ use crate::{
     error::CliError,
     lines::Lines,
     memory::peak_resident_bytes,
-    output::grouped,
+    output::{counted, grouped},
     page::{Section, Tile},
     soundness,
 };
@@ -221,16 +221,21 @@ fn permutations(batch: &Batch) -> (usize, usize) {
 impl ProveReport {
     fn lines(&self) -> Lines {
         let mut lines = Lines::default();
-        let of =
-            format!("{} records of {} devices", grouped(self.records.into()), grouped(self.devices.into()));
+        let of = format!(
+            "{} of {}",
+            counted(self.records.into(), "record"),
+            counted(self.devices.into(), "device")
+        );
         let mut line = |what: &str, figure: String| lines.push(what, figure);
-        line("proven", format!("{of}, {} shard(s), {} thread(s)", self.shards, self.threads));
+        let (shards, threads) =
+            (counted(self.shards.into(), "shard"), counted(self.threads as u64, "thread"));
+        line("proven", format!("{of}, {shards}, {threads}"));
         line("records a second", format!("{:.0}", self.records_per_second));
         line("seconds", format!("{:.2}", self.prove_seconds));
         line("cells of the trace", grouped(self.trace_cells as u64));
         line(
             "bytes of the proof",
-            format!("{} in {} segment(s)", grouped(self.proof_bytes as u64), self.segments),
+            format!("{} in {}", grouped(self.proof_bytes as u64), counted(self.segments as u64, "segment")),
         );
         line("verified in", format!("{:.1} ms", self.verify_ms));
         line("memory at its peak", format!("{} MiB", self.peak_rss_bytes >> 20));

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     args::{IngestArgs, WorkloadName},
     lines::Lines,
-    output::grouped,
+    output::{counted, grouped},
     page::{Chart, Section, Tile},
     watch::{Point, Samples, memory, throughput},
 };
@@ -182,8 +182,11 @@ impl IngestReport {
         line(
             "records",
             format!(
-                "{}, {:.0} bytes each, {} shards, {} writers",
-                self.workload, self.record_bytes, self.shards, self.writers
+                "{}, {:.0} bytes each, {}, {}",
+                self.workload,
+                self.record_bytes,
+                counted(self.shards.into(), "shard"),
+                counted(self.writers as u64, "writer")
             ),
         );
         line("durable writes", format!("{} in {:.1} s", grouped(self.writes), self.seconds));
@@ -216,7 +219,7 @@ impl IngestReport {
         line("into blocks", grouped(self.committed));
         line(
             "opened again",
-            format!("{} records in {:.2} s", grouped(self.reopened.records), self.reopened.seconds),
+            format!("{} in {:.2} s", counted(self.reopened.records, "record"), self.reopened.seconds),
         );
         line(
             "bare pwrite+fdatasync",

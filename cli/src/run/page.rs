@@ -2,7 +2,7 @@
 
 use super::report::{Report, Settlement};
 use crate::{
-    output::grouped,
+    output::{counted, grouped},
     page::{Axis, Bar, Bars, Chart, Drawing, Page, Path, Plot, Scale, Section, Series, Tile},
     watch::{Seen, charts},
 };
@@ -28,11 +28,11 @@ pub(super) fn html(
     }
     sections.push(Section::new("The run", report.lines(dir), all));
     let lead = format!(
-        "{} readings of {} devices, made durable in {} shard(s), proven record by record and settled: {} block(s) final.",
-        grouped(report.records as u64),
-        grouped(report.devices as u64),
-        report.shards,
-        grouped(report.blocks)
+        "{} of {}, made durable in {}, proven record by record and settled: {} final.",
+        counted(report.records as u64, "reading"),
+        counted(report.devices as u64, "device"),
+        counted(report.shards.into(), "shard"),
+        counted(report.blocks, "block")
     );
     Page {
         title: "arterial run".into(),

@@ -1,7 +1,13 @@
 //! What a run has to say at its end.
 
 use super::{ingest::Ingested, plan::Plan};
-use crate::{environment::Environment, error::CliError, input::Skipped, lines::Lines, output::grouped};
+use crate::{
+    environment::Environment,
+    error::CliError,
+    input::Skipped,
+    lines::Lines,
+    output::{counted, grouped},
+};
 use arterial::{BlockNumber, Deployment, Engine, EngineState, StateRoot};
 use serde::Serialize;
 use std::path::Path;
@@ -158,7 +164,10 @@ impl Report {
             records += &format!(", {} refused", grouped(self.refused as u64));
         }
         row("records", records);
-        row("devices", format!("{} over {} shard(s)", grouped(self.devices as u64), self.shards));
+        row(
+            "devices",
+            format!("{} over {}", grouped(self.devices as u64), counted(self.shards.into(), "shard")),
+        );
         row("payload", format!("{} bytes", grouped(self.payload_bytes)));
         row("signing", format!("{:.3} s, by the devices, before ingest", self.sign_seconds));
         #[expect(
@@ -173,7 +182,11 @@ impl Report {
             .map_or("none proven in this run".into(), |s| format!("{s:.3} s to prove each"));
         row(
             "blocks",
-            format!("{} final with {} records, {proving}", grouped(self.blocks), grouped(self.block_records)),
+            format!(
+                "{} final with {}, {proving}",
+                grouped(self.blocks),
+                counted(self.block_records, "record")
+            ),
         );
         row("settling", format!("{:.3} s, to the finality of the last block", self.settle_seconds));
         if let (Some(block), Some(record)) = (self.gas_per_block, self.gas_per_record) {

@@ -4,7 +4,7 @@ use super::{plan::Plan, receipts::Roots};
 use crate::{
     error::CliError,
     input::{kind, time},
-    output::grouped,
+    output::{counted, grouped},
     page::{Level, Path, Station},
 };
 use arterial::{
@@ -74,7 +74,7 @@ fn stations(receipt: &Receipt, root: &StateRoot, shards: ShardCount, block: &Blo
         Station {
             name: "Account",
             value: account.leaf().to_string(),
-            how: format!("slot {}, {} records so far", receipt.slot, grouped(receipt.count.into())),
+            how: format!("slot {}, {} so far", receipt.slot, counted(receipt.count.into(), "record")),
             level: Some(Level { name: "accounts", siblings: accounts_level(receipt) }),
         },
         plain(
@@ -85,14 +85,19 @@ fn stations(receipt: &Receipt, root: &StateRoot, shards: ShardCount, block: &Blo
         Station {
             name: "Shard",
             value: leaf.hash().to_string(),
-            how: format!("shard {} of {}, {} records", leaf.shard, shards.get(), grouped(leaf.total_records)),
+            how: format!(
+                "shard {} of {}, {}",
+                leaf.shard,
+                shards.get(),
+                counted(leaf.total_records, "record")
+            ),
             level: (!receipt.shards_path.is_empty())
                 .then(|| Level { name: "shards", siblings: receipt.shards_path.iter().map(byte).collect() }),
         },
         plain(
             "State root",
             root.to_string(),
-            format!("block {}, {} records, proven", receipt.number, grouped(block.statement.record_count)),
+            format!("block {}, {}, proven", receipt.number, counted(block.statement.record_count, "record")),
         ),
     ];
     stations.push(match block.inclusion {

@@ -7,7 +7,7 @@ use super::{
     model::Model,
     snapshot::{Block, Live},
 };
-use crate::output::grouped;
+use crate::output::{counted, grouped};
 use arterial::telemetry::{LANES, WAITING_STAGES};
 use ratatui::{
     Frame,
@@ -148,8 +148,7 @@ fn settling_facts(model: &Model, live: &Live) -> Vec<Fact> {
     let newest = model.newest().newest;
     let waits = |at: usize| match newest[at].saturating_sub(newest[at + 1]) {
         0 => "none".into(),
-        1 => format!("1 block, {}", seconds(live.ages[at])),
-        blocks => format!("{} blocks, {}", grouped(blocks), seconds(live.ages[at])),
+        blocks => format!("{}, {}", counted(blocks, "block"), seconds(live.ages[at])),
     };
     let gas = match live.gas_blocks {
         0.0 => NOTHING.into(),

@@ -1,6 +1,10 @@
 //! `arterial verify --deep`: a block from what was published of it.
 
-use crate::{error::CliError, output, soundness};
+use crate::{
+    error::CliError,
+    output::{self, counted},
+    soundness,
+};
 use arterial::{At, Audit, AuditError, AuditStep, BlockNumber, audit, rollup::batch_proof::BatchStatement};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -24,19 +28,16 @@ pub(super) fn verify(dir: &Path, number: BlockNumber, json: bool) -> Result<bool
 
 fn text(dir: &Path, audit: &Audit) -> String {
     let Audit { statement, batches, soundness, chain, .. } = audit;
-    let enrolments = sum(batches, |batch| batch.enrolment_count);
+    let records = counted(statement.record_count, "record");
+    let enrolments = counted(sum(batches, |batch| batch.enrolment_count), "enrolment");
     let number = statement.number;
     let lines = [
-        (
-            AuditStep::Block,
-            format!("{} records, state root {}", statement.record_count, statement.new_state_root),
-        ),
+        (AuditStep::Block, format!("{records}, state root {}", statement.new_state_root)),
         (
             AuditStep::Batches,
             format!(
-                "{} shards moved by the rules, by {} records and {enrolments} enrolments; {}",
-                batches.len(),
-                statement.record_count,
+                "{} moved by the rules, by {records} and {enrolments}; {}",
+                counted(batches.len() as u64, "shard"),
                 soundness::text(soundness)
             ),
         ),

@@ -9,7 +9,7 @@ use super::super::{
 use crate::{
     args::PipelineArgs,
     lines::Lines,
-    output::grouped,
+    output::{counted, grouped},
     page::{Section, Tile},
     watch::{BlockTimes, Point, Seen, StageTime, charts, stages},
 };
@@ -145,8 +145,10 @@ impl PipelineReport {
         lines.push(
             "blocks",
             format!(
-                "{} of {:.0} records on average, in {} shards",
-                self.blocks, self.records_per_block, self.shards
+                "{} of {:.0} records on average, in {}",
+                self.blocks,
+                self.records_per_block,
+                counted(self.shards.into(), "shard")
             ),
         );
         lines.push(
@@ -163,7 +165,7 @@ impl PipelineReport {
         if let (Some(block), Some(record)) = (self.gas_per_block, self.gas_per_record) {
             lines.push("gas", format!("{block:.0} a block, {record:.2} a record"));
         }
-        lines.push("waited for a block", format!("{} records at most", grouped(self.unsealed_max as u64)));
+        lines.push("waited for a block", format!("{} at most", counted(self.unsealed_max as u64, "record")));
         lines.push(
             "resident memory",
             format!("{} MiB at its peak, the workload and the prover included", self.rss_bytes >> 20),

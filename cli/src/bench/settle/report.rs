@@ -4,7 +4,7 @@ use super::{super::findings::Findings, Posted};
 use crate::{
     args::SettleArgs,
     lines::Lines,
-    output::grouped,
+    output::{counted, grouped},
     page::{Axis, Bar, Bars, Chart, Drawing, Plot, Scale, Section, Series, Tile},
 };
 use serde::Serialize;
@@ -120,7 +120,12 @@ impl SettleReport {
         let mut lines = Lines::default();
         lines.push(
             "blocks",
-            format!("{} of {} records, {} shards", self.blocks, grouped(self.records), self.shards),
+            format!(
+                "{} of {}, {}",
+                self.blocks,
+                counted(self.records, "record"),
+                counted(self.shards.into(), "shard")
+            ),
         );
         lines.push("keys made", format!("in {:.2} s, once for a deployment", self.setup_seconds));
         lines.push(
@@ -152,7 +157,7 @@ impl SettleReport {
             lines.push(format!("  {}", part.what), grouped(part.gas));
         }
         for size in &self.by_size {
-            let records = format!("  {} records", grouped(size.records));
+            let records = format!("  {}", counted(size.records, "record"));
             lines.push(
                 records,
                 format!("{} gas a block, {:.4} a record", grouped(size.gas), size.gas_per_record),
