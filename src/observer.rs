@@ -5,7 +5,7 @@ use crate::stages::Stages;
 use arterial_rollup::Clock;
 use arterial_shards::{ShardStatus, Shards};
 use arterial_telemetry::{self as telemetry, Gauge, LANES, STAGES, WAITING_STAGES};
-use std::{collections::VecDeque, fs, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// How often it is looked.
 const OBSERVE_EVERY: Duration = Duration::from_millis(500);
@@ -98,7 +98,7 @@ impl Observer {
             let since = self.waiting[at].observe(reached[0], reached[1], now);
             self.ages[at].set(since.map_or(0.0, |since| now.saturating_sub(since) as f64 / 1000.0));
         }
-        if let Some(bytes) = resident_bytes() {
+        if let Some(bytes) = telemetry::resident_bytes() {
             self.resident.set(bytes as f64);
         }
     }
@@ -136,13 +136,6 @@ impl Waiting {
         }
         self.marks.iter().map(|(_, since)| *since).min()
     }
-}
-
-/// Memory of this process, where the system tells.
-fn resident_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))?;
-    Some(kib.trim().parse::<u64>().ok()? * 1024)
 }
 
 #[cfg(test)]

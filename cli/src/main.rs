@@ -11,7 +11,6 @@ mod input;
 mod inspect;
 mod interrupt;
 mod lines;
-mod memory;
 mod metrics;
 mod output;
 mod page;

@@ -49,9 +49,11 @@
 //! deployment. Counters and histograms are moved by groups and blocks, never by single writes that are accepted; gauges
 //! are looked at twice a second.
 
+mod memory;
 mod metric;
 mod names;
 
+pub use memory::{peak_resident_bytes, resident_bytes};
 pub use metric::{Kind, Label, Metric};
 pub use metrics::{Counter, Gauge, Histogram};
 pub use names::{

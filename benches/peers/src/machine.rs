@@ -1,4 +1,4 @@
-//! What is told of the machine, and of what a process and a directory take of it.
+//! What is told of the machine, and of what a directory takes of it.
 
 use serde::Serialize;
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path, thread};
@@ -26,13 +26,6 @@ impl Machine {
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
         }
     }
-}
-
-/// Bytes of this process resident in memory, at their highest: files that are mapped count as well.
-pub(crate) fn peak_resident_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
 /// What the file system gave to the files of a directory.

@@ -8,7 +8,6 @@ use crate::{
     args::ProveArgs,
     error::CliError,
     lines::Lines,
-    memory::peak_resident_bytes,
     output::{counted, grouped},
     page::{Section, Tile},
     soundness,
@@ -26,6 +25,7 @@ use arterial::{
         },
     },
     storage::MemoryStorage,
+    telemetry::peak_resident_bytes,
 };
 use rayon::ThreadPoolBuilder;
 use serde::Serialize;
@@ -101,7 +101,7 @@ fn measure_here(args: &ProveArgs) -> Result<ProveReport, CliError> {
         .map_err(EngineError::from)?;
     let prove_seconds = begun.elapsed().as_secs_f64();
     check_moves(&before_leaves, &leaves(&shards, &sealed), proven.statement()).map_err(EngineError::from)?;
-    let peak_rss_bytes = peak_resident_bytes();
+    let peak_rss_bytes = peak_resident_bytes().unwrap_or(0);
 
     let begun = Instant::now();
     StarkProver.verify(proven.statement(), proven.proof()).map_err(EngineError::from)?;

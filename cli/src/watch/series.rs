@@ -1,7 +1,7 @@
 //! What was seen now and then while something ran.
 
-use crate::memory::resident_bytes;
 use crate::page::{Axis, Chart, Drawing, Plot, Scale, Series};
+use arterial::telemetry::resident_bytes;
 use serde::Serialize;
 use std::time::Instant;
 
@@ -37,7 +37,7 @@ impl Samples {
     }
 
     pub(crate) fn take(&mut self, durable: u64) {
-        let (seconds, resident_bytes) = (self.begun.elapsed().as_secs_f64(), resident_bytes());
+        let (seconds, resident_bytes) = (self.begun.elapsed().as_secs_f64(), resident_bytes().unwrap_or(0));
         self.samples.push(Sample { seconds, durable, resident_bytes });
     }
 

@@ -3,7 +3,7 @@
 //! Keccak, in the circuit; that is left out here, in its favour.
 
 use super::{Proven, Prover};
-use crate::{Error, machine};
+use crate::Error;
 use ark_bn254::{Bn254, Fr};
 use ark_crypto_primitives::{
     crh::{
@@ -23,6 +23,7 @@ use ark_r1cs_std::{
 use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, SynthesisError};
 use ark_serialize::CanonicalSerialize as _;
 use ark_snark::SNARK as _;
+use ::arterial::telemetry::peak_resident_bytes;
 use ark_std::rand::{SeedableRng as _, rngs::StdRng};
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,7 @@ pub(super) fn measure(seconds: u64) -> Result<Proven, Error> {
         records_per_second: f64::from(proofs) / prove.as_secs_f64(),
         proof_bytes: Some(proof_bytes as f64),
         verify_ms: Some(verify.as_secs_f64() * 1e3 / f64::from(proofs)),
-        rss_bytes: Some(machine::peak_resident_bytes() as f64),
+        rss_bytes: peak_resident_bytes().map(|bytes| bytes as f64),
     })
 }
 

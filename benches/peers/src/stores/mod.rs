@@ -14,6 +14,7 @@ use crate::{
     load::{Load, Meter, Sample, Written},
     machine,
 };
+use ::arterial::telemetry::peak_resident_bytes;
 use std::path::Path;
 
 /// Something that makes records durable.
@@ -49,7 +50,7 @@ impl Store {
     pub(crate) fn measure(&self, dir: &Path, load: Load) -> Result<Written, Error> {
         let meter = Meter::new(load);
         (self.write)(dir, &meter)?;
-        let rss_bytes = machine::peak_resident_bytes();
+        let rss_bytes = peak_resident_bytes().unwrap_or(0);
         let disk_bytes = self.check.map(|_| machine::disk_bytes(dir)).transpose()?;
         if let Some(check) = self.check {
             check(dir, &meter.samples())?;
