@@ -5,7 +5,7 @@ use super::{
     committer::Committer,
     disk::{CountedStorage, DiskCounts},
     load::{Answered, CALL_WRITES, Driven, Load, Pace, Running, WARM_UP, drive},
-    machine::{hashes_per_second, verifications_per_second},
+    machine::{hashes_per_second, zebra_verifications_per_second},
     report::{IngestReport, Limits, Reopened},
     trees::Trees,
     workload::{Order, Source, Submitter, Uniform, devices},
@@ -159,8 +159,8 @@ fn limits(args: &IngestArgs, measured: &Driven<Snapshot>, dir: &Path) -> Result<
         bare: bare(None)?,
         bare_paced: args.rate.is_some().then(|| bare(Some(every))).transpose()?,
         hashes_per_second: hashes_per_second(record_bytes),
-        verifications_per_second: (args.auth == BenchAuth::Ed25519)
-            .then(|| verifications_per_second(SIGNATURES_AT_ONCE)),
+        zebra_verifications_per_second: (args.auth == BenchAuth::Ed25519)
+            .then(|| zebra_verifications_per_second(SIGNATURES_AT_ONCE)),
     })
 }
 

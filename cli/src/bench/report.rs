@@ -56,8 +56,8 @@ pub(crate) struct Limits {
     /// As many commits a second as there were, if a rate was given.
     pub(crate) bare_paced: Option<BareCommits>,
     pub(crate) hashes_per_second: f64,
-    /// In batches of the engine's size, if devices sign.
-    pub(crate) verifications_per_second: Option<f64>,
+    /// In ed25519-zebra's own batches, of the engine's size, if devices sign.
+    pub(crate) zebra_verifications_per_second: Option<f64>,
 }
 
 /// Opening what was written.
@@ -107,8 +107,8 @@ pub(crate) struct IngestReport {
     ratio_to_bare_p99: Option<f64>,
     hashes_per_second: f64,
     ratio_to_hashing: f64,
-    verifications_per_second: Option<f64>,
-    ratio_to_verifying: Option<f64>,
+    zebra_verifications_per_second: Option<f64>,
+    ratio_to_zebra: Option<f64>,
     /// Of each lane, where the workload uses several.
     lanes: Vec<LaneLatency>,
     percentiles: Vec<Percentile>,
@@ -167,8 +167,8 @@ impl IngestReport {
             bare_commit_ms,
             hashes_per_second: limits.hashes_per_second,
             ratio_to_hashing: rate / limits.hashes_per_second,
-            verifications_per_second: limits.verifications_per_second,
-            ratio_to_verifying: limits.verifications_per_second.map(|limit| rate / limit),
+            zebra_verifications_per_second: limits.zebra_verifications_per_second,
+            ratio_to_zebra: limits.zebra_verifications_per_second.map(|limit| rate / limit),
             lanes: LaneLatency::of(&latencies),
             percentiles: percentiles(&merged),
             over_time: samples.points(),
@@ -237,7 +237,7 @@ impl IngestReport {
                 100.0 * self.ratio_to_hashing
             ),
         );
-        if let (Some(limit), Some(ratio)) = (self.verifications_per_second, self.ratio_to_verifying) {
+        if let (Some(limit), Some(ratio)) = (self.zebra_verifications_per_second, self.ratio_to_zebra) {
             line(
                 "ed25519-zebra in batches",
                 format!("{} per second on all cores: {:.0}% of it", rounded(limit), 100.0 * ratio),
@@ -256,7 +256,8 @@ impl IngestReport {
             ("BLAKE3 one by one, on all cores", self.hashes_per_second),
         ];
         figures.extend(
-            self.verifications_per_second.map(|limit| ("ed25519-zebra in batches, on all cores", limit)),
+            self.zebra_verifications_per_second
+                .map(|limit| ("ed25519-zebra in batches, on all cores", limit)),
         );
         let note = "Writes a second, beside what this machine does with nothing of ours above it: the same bytes in \
                     commits of the same size, and hashes of as many bytes.";
