@@ -73,6 +73,8 @@ pub(crate) enum CliError {
     Metrics { address: SocketAddr, source: io::Error },
     #[error("{url}: {what}")]
     Scrape { url: String, what: String },
+    #[error("cannot bind threads to {cores} of the cores: {source}")]
+    Cores { cores: usize, source: io::Error },
     #[error("the terminal: {0}")]
     Terminal(io::Error),
     #[error(

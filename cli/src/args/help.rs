@@ -148,12 +148,14 @@ Nothing is proven; what is durable is sealed into batches behind the log, and wi
 Ed25519 writes are signed before the clock starts, all others while it runs. After the run the machine's own limits are
 measured: the same bytes in commits of the same size by nothing but pwrite and fdatasync, with --rate also as many of
 them a second and how long each takes; BLAKE3 of such records; and batches of Ed25519 signatures where devices sign.
+With --by-cores it is measured again with every thread, the submitters' too, bound to one core, to two, four and so on.
 
 Examples:
   arterial bench ingest
   arterial bench ingest --auth bundle --bundle 1024 --seconds 60
   arterial bench ingest --auth mac --rate 250000 --json
   arterial bench ingest --workload icu --rate 20000 --runs 3 --report
+  arterial bench ingest --by-cores --seconds 5 --report
 
 Exit codes:
   0    measured
@@ -288,8 +290,8 @@ Exit codes:
   2    the command line is wrong";
 
 pub(super) const ALL_HELP: &str = "\
-Measures ingest, commit, prove, fairness, settle, verify and pipeline, each for a short time, then ingest by shards and
-proving by threads. Takes some two minutes with the defaults. Figures to rely on come from each bench alone, longer and
+Measures ingest, commit, prove, fairness, settle, verify and pipeline, each for a short time, ingest also by cores and by
+shards, and proving by threads. Takes some two minutes with the defaults. Figures to rely on come from each bench alone, longer and
 more often (`--seconds`, `--runs`), on a machine that does nothing else.
 
 Examples:

@@ -332,6 +332,9 @@ pub(crate) struct IngestArgs {
     /// Move the accounts behind the log, as a running deployment does
     #[arg(long)]
     pub(crate) commit: bool,
+    /// Measure again on one core, on two, four and so on
+    #[arg(long, conflicts_with = "rate")]
+    pub(crate) by_cores: bool,
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
     #[command(flatten)]

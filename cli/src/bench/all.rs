@@ -8,6 +8,7 @@ use super::{
     pipeline::{self, PipelineReport},
     prove::{self, ProveReport},
     report::{IngestReport, rounded},
+    scaled::{Scaled, all_cores, chart, doubled_below},
     settle::{self, SettleReport},
     verify::{self, VerifyReport},
 };
@@ -19,11 +20,9 @@ use crate::{
     error::CliError,
     interrupt::Interrupt,
     lines::Lines,
-    page::{Chart, Drawing, Plot, Section, Series, Tile},
-    watch::linear,
+    page::{Section, Tile},
 };
 use serde::Serialize;
-use std::thread;
 
 /// Shards that ingest is measured with.
 const SHARDS: [u32; 4] = [1, 2, 4, 8];
@@ -42,13 +41,6 @@ pub(crate) struct AllReport {
     by_threads: Vec<Scaled>,
 }
 
-/// A rate with so many shards or threads.
-#[derive(Serialize, Clone, Copy)]
-struct Scaled {
-    count: usize,
-    per_second: f64,
-}
-
 /// Measures; the report.
 pub(crate) fn measure(args: &AllArgs, interrupt: &Interrupt) -> Result<AllReport, CliError> {
     let by_shards = |shards: u32| -> Result<Scaled, CliError> {
@@ -59,19 +51,20 @@ pub(crate) fn measure(args: &AllArgs, interrupt: &Interrupt) -> Result<AllReport
         let report = prove::measure(&ProveArgs { threads: Some(threads), ..prove_args(1 << 14, 1 << 10) })?;
         Ok(Scaled { count: threads, per_second: report.records_per_second() })
     };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let threads =
-        std::iter::successors(Some(1), |threads| Some(threads * 2)).take_while(|threads| *threads < cores);
+    let ingest_args_by_cores = IngestArgs { by_cores: true, ..ingest_args(args, 4, args.seconds) };
     Ok(AllReport {
         pipeline: pipeline::measure(&pipeline_args(args), interrupt)?,
-        ingest: ingest::measure(&ingest_args(args, 4, args.seconds), interrupt)?,
+        ingest: ingest::measure(&ingest_args_by_cores, interrupt)?,
         commit: commit::measure(&commit_args(args), interrupt)?,
         prove: prove::measure(&prove_args(1 << 16, 1 << 12))?,
         settle: settle::measure(&settle_args(args), interrupt)?,
         verify: verify::measure(&verify_args(args), interrupt)?,
         fairness: fairness::measure(&fairness_args(args), interrupt)?,
         by_shards: SHARDS.into_iter().map(by_shards).collect::<Result<_, CliError>>()?,
-        by_threads: threads.chain([cores]).map(by_threads).collect::<Result<_, CliError>>()?,
+        by_threads: doubled_below(all_cores())
+            .chain([all_cores()])
+            .map(by_threads)
+            .collect::<Result<_, CliError>>()?,
     })
 }
 
@@ -93,6 +86,7 @@ fn ingest_args(args: &AllArgs, shards: u32, seconds: u64) -> IngestArgs {
         seconds,
         rate: None,
         commit: false,
+        by_cores: false,
         place: args.place.clone(),
         output: quiet(),
     }
@@ -161,46 +155,30 @@ impl AllReport {
         push("durable writes", "shards", &self.by_shards);
         push("records proven", "threads", &self.by_threads);
         push("receipts verified", "threads", &verified);
-        let chart = |title, note: &str, x, y, name: &str, scaled: &[Scaled]| Chart {
-            title,
-            note: note.to_owned(),
-            drawing: Drawing::Plot(Plot { x: linear(x), y: linear(y), series: vec![series(name, scaled)] }),
-        };
         let charts = vec![
             chart(
                 "By shards",
                 "Durable writes a second. Each shard has a log and a writer of its own; they share the cores and the disk.",
-                "shards",
-                "writes a second",
+                ("shards", "writes a second"),
                 "durable writes a second",
                 &self.by_shards,
             ),
             chart(
                 "By threads: proving",
                 "Records proven a second, of a small block, with so many of the cores.",
-                "threads",
-                "records a second",
+                ("threads", "records a second"),
                 "records proven a second",
                 &self.by_threads,
             ),
             chart(
                 "By threads: verifying",
                 "Receipts verified a second: they have nothing to do with each other.",
-                "threads",
-                "receipts a second",
+                ("threads", "receipts a second"),
                 "receipts verified a second",
                 &verified,
             ),
         ];
         Section::new("By shards and threads", lines, charts)
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a drawing")]
-fn series(name: &str, scaled: &[Scaled]) -> Series {
-    Series {
-        name: name.into(),
-        points: scaled.iter().map(|one| (one.count as f64, one.per_second)).collect(),
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
     load::{Answered, CALL_WRITES, Driven, Load, Pace, Running, WARM_UP, drive},
     machine::{hashes_per_second, zebra_verifications_per_second},
     report::{IngestReport, Limits, Reopened},
+    scaled::{Scaled, all_cores, doubled_below, on_cores},
     trees::Trees,
     workload::{Order, Source, Submitter, Uniform, devices},
 };
@@ -36,44 +37,75 @@ pub(crate) const DOMAIN: Domain = Domain(FieldElement::ZERO);
 /// Measures; the report.
 pub(crate) fn measure(args: &IngestArgs, interrupt: &Interrupt) -> Result<IngestReport, CliError> {
     let dir = super::work_dir(&args.place.dir)?;
-    let storage = CountedStorage::default();
-    let counts = Arc::clone(&storage.counts);
-    let storage: Arc<dyn Storage> = Arc::new(storage);
-    let count = ShardCount::new(args.shards).expect("the command line takes powers of two only");
-    let config = ShardsConfig::new(dir.path().to_owned(), DOMAIN, count);
-    let shards = Shards::open(&storage, &config).map_err(arterial::EngineError::from)?;
-
-    let mut submitters = submitters(args);
-    for submitter in &submitters {
-        submitter.enrol(&shards)?;
+    let run = Run::measure(args, dir.path(), interrupt)?;
+    let limits = limits(args, &run.driven, dir.path())?;
+    let mut by_cores = Vec::new();
+    if args.by_cores {
+        for count in doubled_below(all_cores()) {
+            let dir = super::work_dir(&args.place.dir)?;
+            let run = on_cores(count, || Run::measure(args, dir.path(), interrupt))?;
+            by_cores.push(Scaled { count, per_second: run.writes_per_second() });
+        }
+        by_cores.push(Scaled { count: all_cores(), per_second: run.writes_per_second() });
     }
-    let trees = args.commit.then(|| Trees::create(&*storage, dir.path(), DOMAIN, count)).transpose()?;
-    let mut committer = Committer::new(&shards, trees);
-    let workload_bytes = submitters.iter().map(Submitter::bytes).sum::<usize>() as u64;
-    let (running, answered) = (Running::new(&shards, interrupt), Answered::default());
-    let loads = submitters
-        .iter_mut()
-        .map(|submitter| Load { submitter, pace: pace(args), answered: &answered, yields: false })
-        .collect();
-    let mut samples = Samples::begin();
-    let measured = drive(
-        &running,
-        Some(&mut committer),
-        loads,
-        Duration::from_secs(args.seconds),
-        || Snapshot::take(&answered, &counts),
-        || samples.take(answered.durable.load(Ordering::Relaxed)),
-    )?;
-    let records = answered.durable.load(Ordering::Relaxed);
-    let committed = committer.committed();
-    drop(committer);
-    drop(shards);
-    let begun = Instant::now();
-    drop(Shards::open(&storage, &config).map_err(arterial::EngineError::from)?);
-    let reopened = Reopened { records, seconds: begun.elapsed().as_secs_f64() };
-    let limits = limits(args, &measured, dir.path())?;
-    let memory = (&samples, workload_bytes);
-    Ok(IngestReport::new(args, &measured, memory, committed, reopened, &limits))
+    Ok(IngestReport::new(args, run, &limits, by_cores))
+}
+
+/// What one run came to.
+pub(crate) struct Run {
+    pub(crate) driven: Driven<Snapshot>,
+    pub(crate) samples: Samples,
+    pub(crate) workload_bytes: u64,
+    /// Records that came into blocks meanwhile.
+    pub(crate) committed: u64,
+    pub(crate) reopened: Reopened,
+}
+
+impl Run {
+    fn measure(args: &IngestArgs, dir: &Path, interrupt: &Interrupt) -> Result<Self, CliError> {
+        let storage = CountedStorage::default();
+        let counts = Arc::clone(&storage.counts);
+        let storage: Arc<dyn Storage> = Arc::new(storage);
+        let count = ShardCount::new(args.shards).expect("the command line takes powers of two only");
+        let config = ShardsConfig::new(dir.to_owned(), DOMAIN, count);
+        let shards = Shards::open(&storage, &config).map_err(arterial::EngineError::from)?;
+
+        let mut submitters = submitters(args);
+        for submitter in &submitters {
+            submitter.enrol(&shards)?;
+        }
+        let trees = args.commit.then(|| Trees::create(&*storage, dir, DOMAIN, count)).transpose()?;
+        let mut committer = Committer::new(&shards, trees);
+        let workload_bytes = submitters.iter().map(Submitter::bytes).sum::<usize>() as u64;
+        let (running, answered) = (Running::new(&shards, interrupt), Answered::default());
+        let loads = submitters
+            .iter_mut()
+            .map(|submitter| Load { submitter, pace: pace(args), answered: &answered, yields: false })
+            .collect();
+        let mut samples = Samples::begin();
+        let driven = drive(
+            &running,
+            Some(&mut committer),
+            loads,
+            Duration::from_secs(args.seconds),
+            || Snapshot::take(&answered, &counts),
+            || samples.take(answered.durable.load(Ordering::Relaxed)),
+        )?;
+        let records = answered.durable.load(Ordering::Relaxed);
+        let committed = committer.committed();
+        drop(committer);
+        drop(shards);
+        let begun = Instant::now();
+        drop(Shards::open(&storage, &config).map_err(arterial::EngineError::from)?);
+        let reopened = Reopened { records, seconds: begun.elapsed().as_secs_f64() };
+        Ok(Self { driven, samples, workload_bytes, committed, reopened })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    pub(crate) fn writes_per_second(&self) -> f64 {
+        let Driven { before, after, .. } = &self.driven;
+        (after.durable - before.durable) as f64 / (after.at - before.at).as_secs_f64()
+    }
 }
 
 /// What was counted up to a moment.

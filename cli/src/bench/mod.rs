@@ -17,6 +17,7 @@ mod peers;
 mod pipeline;
 mod prove;
 mod report;
+mod scaled;
 mod settle;
 mod trees;
 mod verify;

@@ -3,16 +3,17 @@
 use super::{
     bare::BareCommits,
     findings::{Findings, side_by_side},
-    ingest::Snapshot,
+    ingest::Run,
     latency::{LaneLatency, Percentile, latency_chart, percentiles},
     load::{Driven, Latencies},
+    scaled::{Scaled, chart},
 };
 use crate::{
     args::{IngestArgs, WorkloadName},
     lines::Lines,
     output::{counted, grouped},
     page::{Chart, Section, Tile},
-    watch::{Point, Samples, memory, throughput},
+    watch::{Point, memory, throughput},
 };
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -98,6 +99,8 @@ pub(crate) struct IngestReport {
     workload_bytes: u64,
     /// Records that came into blocks meanwhile, with `--commit` into the accounts' trees too.
     committed: u64,
+    /// Writes a second with every thread on so many of the cores, if that was asked for.
+    by_cores: Vec<Scaled>,
     reopened: Reopened,
     commit_bytes: usize,
     bare_bytes_per_second: f64,
@@ -117,21 +120,14 @@ pub(crate) struct IngestReport {
 
 impl IngestReport {
     #[expect(clippy::cast_precision_loss, reason = "rates and times")]
-    pub(crate) fn new(
-        args: &IngestArgs,
-        measured: &Driven<Snapshot>,
-        (samples, workload_bytes): (&Samples, u64),
-        committed: u64,
-        reopened: Reopened,
-        limits: &Limits,
-    ) -> Self {
-        let Driven { before, after, latencies } = measured;
+    pub(crate) fn new(args: &IngestArgs, run: Run, limits: &Limits, by_cores: Vec<Scaled>) -> Self {
+        let Driven { before, after, latencies } = &run.driven;
         let latencies = Latencies::sum(latencies);
         let merged = latencies.all();
         let durable_ms = Quantiles::of(&merged);
         let seconds = (after.at - before.at).as_secs_f64();
         let writes = after.durable - before.durable;
-        let rate = writes as f64 / seconds;
+        let rate = run.writes_per_second();
         let records_rate = (after.record_bytes - before.record_bytes) as f64 / seconds;
         let log_rate = (after.bytes - before.bytes) as f64 / seconds;
         let bare_commit_ms = limits.bare_paced.as_ref().map(|paced| Quantiles::of(&paced.latencies));
@@ -156,10 +152,10 @@ impl IngestReport {
             durable_max_ms: durable_ms.max,
             fsyncs: after.syncs - before.syncs,
             allocations_per_write: (after.allocations - before.allocations) as f64 / writes.max(1) as f64,
-            rss_bytes: samples.peak_bytes(),
-            workload_bytes,
-            committed,
-            reopened,
+            rss_bytes: run.samples.peak_bytes(),
+            workload_bytes: run.workload_bytes,
+            committed: run.committed,
+            by_cores,
             commit_bytes: limits.commit_bytes,
             bare_bytes_per_second: limits.bare.bytes_per_second,
             ratio_to_bare_writes: log_rate / limits.bare.bytes_per_second,
@@ -171,7 +167,8 @@ impl IngestReport {
             ratio_to_zebra: limits.zebra_verifications_per_second.map(|limit| rate / limit),
             lanes: LaneLatency::of(&latencies),
             percentiles: percentiles(&merged),
-            over_time: samples.points(),
+            over_time: run.samples.points(),
+            reopened: run.reopened,
         }
     }
 
@@ -243,6 +240,9 @@ impl IngestReport {
                 format!("{} per second on all cores: {:.0}% of it", rounded(limit), 100.0 * ratio),
             );
         }
+        for Scaled { count, per_second } in &self.by_cores {
+            line(&format!("on {}", counted(*count as u64, "core")), rounded(*per_second));
+        }
         lines
     }
 }
@@ -288,7 +288,16 @@ impl Findings for IngestReport {
 
     fn sections(&self) -> Vec<Section> {
         let (over_time, latency) = (throughput(&self.over_time), latency_chart(&self.percentiles));
-        let charts = vec![over_time, latency, self.limits(), memory(&self.over_time)];
+        let mut charts = vec![over_time, latency, self.limits(), memory(&self.over_time)];
+        if !self.by_cores.is_empty() {
+            charts.push(chart(
+                "By cores",
+                "Durable writes a second, with every thread, the submitters' too, on so many of the cores.",
+                ("cores", "writes a second"),
+                "durable writes a second",
+                &self.by_cores,
+            ));
+        }
         vec![Section::new("Durable writes", self.lines(), charts)]
     }
 }

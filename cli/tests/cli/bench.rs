@@ -47,6 +47,27 @@ fn every_kind_of_authentication_is_measured_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn ingest_is_measured_by_cores_where_that_is_asked_for() {
+    let temp = tempfile::tempdir().unwrap();
+    let report = json(&ingest(temp.path(), &["--by-cores", "--json"]), 0);
+    let by_cores = report["by_cores"].as_array().unwrap();
+    let rate = |scaled: &serde_json::Value| scaled["per_second"].as_f64().unwrap();
+    assert!(by_cores.iter().all(|scaled| rate(scaled) > 0.0), "{report}");
+    let last = by_cores.last().unwrap();
+    assert_eq!(
+        (&last["count"], Some(rate(last))),
+        (&report["environment"]["cores"], report["writes_per_second"].as_f64())
+    );
+    assert!(
+        by_cores.is_sorted_by(|fewer, more| fewer["count"].as_u64() < more["count"].as_u64()),
+        "{report}"
+    );
+    let paced = ingest(temp.path(), &["--by-cores", "--rate", "100"]);
+    assert_eq!(paced.status.code(), Some(2), "a rate is the same on any number of cores");
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_table_is_for_people_and_a_mistake_is_told() {
     let temp = tempfile::tempdir().unwrap();
     let table = ingest(temp.path(), &["--rate", "1000"]);

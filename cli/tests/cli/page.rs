@@ -50,7 +50,7 @@ fn pages_are_whole_ask_for_nothing_and_can_be_read_everywhere() {
         run.join("report.html"),
         bench(temp.path(), "settle", &["--blocks", "2", "--shards", "1", "--runs", "2"]),
         bench(temp.path(), "verify", &["--records", "300", "--receipts", "20", "--shards", "1"]),
-        bench(temp.path(), "ingest", &[&small[..], &["--workload", "icu", "--rate", "500"]].concat()),
+        bench(temp.path(), "ingest", &[&small[..], &["--workload", "icu", "--by-cores"]].concat()),
         bench(temp.path(), "pipeline", &[&small[..], &["--slot-ms", "50", "--rate", "500"]].concat()),
     ];
     let shots = env::var_os("ARTERIAL_SHOTS").map_or_else(|| temp.path().to_owned(), PathBuf::from);
