@@ -4,6 +4,7 @@
 
 use super::{Proven, Prover};
 use crate::Error;
+use ::arterial::telemetry::peak_resident_bytes;
 use ark_bn254::{Bn254, Fr};
 use ark_crypto_primitives::{
     crh::{
@@ -23,7 +24,6 @@ use ark_r1cs_std::{
 use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, SynthesisError};
 use ark_serialize::CanonicalSerialize as _;
 use ark_snark::SNARK as _;
-use ::arterial::telemetry::peak_resident_bytes;
 use ark_std::rand::{SeedableRng as _, rngs::StdRng};
 use std::time::{Duration, Instant};
 
