@@ -8,7 +8,7 @@ use std::path::Path;
 pub(super) const STORE: Store = Store {
     name: "rs_merkle",
     package: Some("rs_merkle"),
-    setup: "SHA-256, one tree over all records, a commit of it for each commit, over one file of `pwrite+fdatasync`",
+    setup: "SHA-256, one tree over all records, a commit of it for each commit, which looks through the whole tree: the longer it runs, the slower it is; over one file of `pwrite+fdatasync`",
     lacks: "the tree is in memory only and lost with the process; no index, no recovery, no proof of rules",
     write,
     check: None,
