@@ -14,7 +14,7 @@ use crate::{
     stages::Stages,
     stepped::SteppedEngine,
 };
-use arterial_protocol::{BlockNumber, ShardCount, StateRoot, limits::SHARDS_MAX};
+use arterial_protocol::{BlockNumber, ShardCount, ShardId, StateRoot, limits::SHARDS_MAX};
 use arterial_rollup::{
     BlockStore, Clock, Published, ShardState, SystemClock,
     accounts::{AccountsFile, AccountsTree},
@@ -163,6 +163,17 @@ impl EngineBuilder {
         open: impl FnOnce(&Contract<'_>) -> Result<Arc<dyn BaseChain>, ChainError> + 'static,
     ) -> Self {
         self.chain = Some((chain_id, Box::new(move |contract, _, _| open(contract))));
+        self
+    }
+
+    /// [`Self::chain`] for one that reads the deployment's files.
+    #[cfg(feature = "ethereum")]
+    pub(crate) fn chain_with_files(
+        mut self,
+        chain_id: u64,
+        open: impl FnOnce(&Contract<'_>, &Arc<dyn Storage>) -> Result<Arc<dyn BaseChain>, ChainError> + 'static,
+    ) -> Self {
+        self.chain = Some((chain_id, Box::new(move |contract, storage, _| open(contract, storage))));
         self
     }
 
@@ -424,10 +435,9 @@ impl EngineBuilder {
         deployment: &Deployment,
         states: &[ShardState],
     ) -> Result<Vec<ShardAccounts>, EngineError> {
-        let dir = self.dir.join("accounts");
-        self.create_dir(&dir)?;
+        self.create_dir(&self.dir.join("accounts"))?;
         let open = |state: &ShardState| {
-            let path = dir.join(format!("{:04}.nodes", state.leaf.shard.0));
+            let path = accounts_path(&self.dir, state.leaf.shard);
             let file = AccountsFile::open(&*self.storage, &path, state.leaf.shard, deployment.domain)?;
             let tree = AccountsTree::open(&file, state.accounts)?;
             Ok(ShardAccounts { tree, file: Arc::new(file), before: None })
@@ -443,6 +453,11 @@ impl EngineBuilder {
             .build()
             .map_err(|error| no_thread(&self.dir, std::io::Error::other(error)))
     }
+}
+
+/// A shard's accounts.
+pub(crate) fn accounts_path(dir: &Path, shard: ShardId) -> PathBuf {
+    dir.join("accounts").join(format!("{:04}.nodes", shard.0))
 }
 
 fn spawn(

@@ -1,8 +1,8 @@
 //! Settling on Ethereum and chains like it.
 
-use crate::{builder::EngineBuilder, error::EngineError};
+use crate::{builder::EngineBuilder, deltas::StoredDeltas, error::EngineError};
 use arterial_rollup::chain::{
-    BaseChain,
+    BaseChain, ChainError,
     contract::Address,
     ethereum::{Account, Connection},
 };
@@ -16,6 +16,19 @@ impl EngineBuilder {
         self.chain(connection.chain_id(), move |ours| {
             let chain = connection.open(account, contract, &ours.key.words(), ours.genesis_state_root)?;
             Ok(Arc::new(chain) as Arc<dyn BaseChain>)
+        })
+    }
+
+    /// [`Self::ethereum`], with what each block does to the accounts published beside it, in blobs, where the chain has
+    /// them: so that the accounts can be [rebuilt](arterial_rollup::delta::Rebuilt) from the chain alone. A block that
+    /// touches more than some 20,000 accounts has no room for that and is posted without.
+    #[must_use]
+    pub fn ethereum_with_blobs(self, connection: Connection, account: Account, contract: Address) -> Self {
+        self.chain_with_files(connection.chain_id(), move |ours, storage| {
+            let chain = connection.open(account, contract, &ours.key.words(), ours.genesis_state_root)?;
+            let deltas = StoredDeltas::open(ours.dir, storage, ours.published)
+                .map_err(|error| ChainError::Misuse(format!("the accounts can't be published: {error}")))?;
+            Ok(Arc::new(chain.with_blobs(Arc::new(deltas))) as Arc<dyn BaseChain>)
         })
     }
 

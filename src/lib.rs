@@ -33,6 +33,8 @@
 
 mod audit;
 mod builder;
+#[cfg(feature = "ethereum")]
+mod deltas;
 mod engine;
 mod error;
 #[cfg(feature = "ethereum")]

@@ -32,6 +32,9 @@ pub(crate) enum CliError {
     Workload { records: u32, devices: u32, shards: u32 },
     #[error("expected a block's number, from 1, got {got:?}")]
     BlockNumber { got: String },
+    #[cfg(feature = "ethereum")]
+    #[error("the contract has no block yet: there is nothing to rebuild")]
+    NothingToRebuild,
     #[error("block 0 is the genesis, which has a root and no proof: blocks are numbered from 1")]
     Genesis,
 
@@ -113,6 +116,15 @@ pub(crate) enum CliError {
     WrongReceipt { what: String },
     #[error("{failed} of {checked} receipts do not verify; the first: {first}")]
     Receipts { failed: usize, checked: usize, first: String },
+    #[cfg(feature = "ethereum")]
+    #[error("what the blobs hold does not follow: {source}")]
+    Rebuild { source: arterial::rollup::delta::DeltaError },
+    #[cfg(feature = "ethereum")]
+    #[error(
+        "block {number}: the blobs lead to the state root {ours}, the contract has {}",
+        theirs.map_or("none".to_owned(), |root| root.to_string())
+    )]
+    RebuiltOtherwise { number: BlockNumber, ours: arterial::StateRoot, theirs: Option<arterial::StateRoot> },
 }
 
 /// Adds what was being done, and to which file, to an operating system's error.

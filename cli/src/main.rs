@@ -46,6 +46,8 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::verify(args).map(success_if),
         #[cfg(feature = "ethereum")]
         Command::Deploy(args) => ethereum::deploy(args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "ethereum")]
+        Command::Rebuild(args) => ethereum::rebuild(args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::status(args).map(success_if),
         Command::Top(args) => top::top(args).map(|()| ExitCode::SUCCESS),
         Command::Inspect(args) => inspect::inspect(args).map(success_if),

@@ -14,6 +14,7 @@ mod block;
 mod block_store;
 pub mod chain;
 pub mod circuit;
+pub mod delta;
 pub mod proof;
 mod published;
 

@@ -42,6 +42,20 @@ Exit codes:
   130  stopped by Ctrl-C: what was acknowledged is durable, the same command goes on";
 
 #[cfg(feature = "ethereum")]
+pub(super) const REBUILD_HELP: &str = "\
+Needs nothing but the chain: the contract's address, a node, and a beacon node that still has the blobs of every block from
+the first on. Blocks must have been posted by `arterial run --blobs`. Nothing in a blob is believed: after each block the
+accounts must lead to the state root that the contract has.
+
+Examples:
+  arterial rebuild --rpc http://127.0.0.1:8545 --beacon http://127.0.0.1:5052 --contract 0x…
+
+Exit codes:
+  0    every block was rebuilt
+  1    it failed; stderr says at which block, and why
+  2    the command line is wrong";
+
+#[cfg(feature = "ethereum")]
 pub(super) const DEPLOY_HELP: &str = "\
 Begins a deployment in OUT, or takes the one that is there, and deploys its contract with the account as its sequencer.
 Nothing secret is taken from the command line: the key is in an encrypted keystore, whose password is read from a file

@@ -14,13 +14,13 @@ pub(crate) use bench::{
     AllArgs, OutputArgs, PipelineArgs, PlaceArgs, SettleArgs, VerifyBenchArgs, WorkloadName,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
-#[cfg(feature = "ethereum")]
-use help::DEPLOY_HELP;
 use help::{
     ALL_HELP, COMMIT_HELP, EXAMPLES, EXPORT_HELP, FAIRNESS_HELP, INGEST_HELP, INSPECT_HELP, OPEN_HELP,
     PIPELINE_HELP, PROVE_HELP, REPAIR_HELP, RUN_HELP, SETTLE_HELP, STATUS_HELP, TOP_HELP, VERIFY_BENCH_HELP,
     VERIFY_HELP,
 };
+#[cfg(feature = "ethereum")]
+use help::{DEPLOY_HELP, REBUILD_HELP};
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, str::FromStr};
 
 /// Makes medical-device writes durable, commits them, proves each block and settles it on a proof-of-stake chain.
@@ -44,6 +44,10 @@ pub(crate) enum Command {
     #[cfg(feature = "ethereum")]
     #[command(after_long_help = DEPLOY_HELP, after_help = DEPLOY_HELP)]
     Deploy(crate::ethereum::DeployArgs),
+    /// Rebuild the newest accounts from the blobs of a chain, and compare every state root
+    #[cfg(feature = "ethereum")]
+    #[command(after_long_help = REBUILD_HELP, after_help = REBUILD_HELP)]
+    Rebuild(crate::ethereum::RebuildArgs),
     /// Show how far every block has come, and what it waits for
     #[command(after_long_help = STATUS_HELP, after_help = STATUS_HELP)]
     Status(StatusArgs),

@@ -61,8 +61,7 @@ impl AccountArgs {
     }
 
     /// The chain, and who posts there.
-    pub(super) fn connect(&self, nodes: &[Endpoint]) -> Result<(Connection, Account), CliError> {
-        let mut settings = EthereumSettings::new(nodes.to_vec());
+    pub(super) fn connect(&self, mut settings: EthereumSettings) -> Result<(Connection, Account), CliError> {
         (settings.fee_max, settings.priority_fee) = (self.fee_max, self.priority_fee);
         let account = self.account(&settings)?;
         Ok((Connection::new(settings, Arc::new(SystemClock))?, account))
@@ -79,6 +78,12 @@ pub(crate) struct PostingArgs {
     /// The settlement contract's address, as `arterial deploy` printed it
     #[arg(long, value_name = "ADDRESS", requires = "chain")]
     contract: Option<Address>,
+    /// Publish what each block does to the accounts beside it, in blobs, for `arterial rebuild`; needs --keystore
+    #[arg(long, requires = "contract", requires = "keystore")]
+    blobs: bool,
+    /// The most that a gas of blobs may cost, in gwei; above it, posting waits
+    #[arg(long, value_name = "GWEI", default_value = "10", value_parser = gwei, requires = "blobs")]
+    blob_fee_max: u128,
     #[command(flatten)]
     account: AccountArgs,
 }
@@ -87,8 +92,13 @@ impl PostingArgs {
     /// The engine settles on the chain that was given, if one was.
     pub(crate) fn settle_there(&self, builder: EngineBuilder) -> Result<EngineBuilder, CliError> {
         let Some(contract) = self.contract else { return Ok(builder) };
-        let (connection, account) = self.account.connect(&self.chain)?;
-        Ok(builder.ethereum(connection, account, contract))
+        let mut settings = EthereumSettings::new(self.chain.clone());
+        settings.blob_fee_max = self.blob_fee_max;
+        let (connection, account) = self.account.connect(settings)?;
+        Ok(match self.blobs {
+            true => builder.ethereum_with_blobs(connection, account, contract),
+            false => builder.ethereum(connection, account, contract),
+        })
     }
 }
 
@@ -101,6 +111,23 @@ pub(crate) struct ContractArgs {
     /// The settlement contract's address
     #[arg(long, value_name = "ADDRESS", requires = "chain")]
     contract: Option<Address>,
+}
+
+/// Where the accounts are rebuilt from.
+#[derive(Args, Debug)]
+pub(crate) struct RebuildArgs {
+    /// A node's JSON-RPC; give several to have them checked against each other
+    #[arg(long, value_name = "URL", required = true)]
+    pub(crate) rpc: Vec<Endpoint>,
+    /// The settlement contract's address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) contract: Address,
+    /// A beacon node's API, which has the blobs of some weeks
+    #[arg(long, value_name = "URL")]
+    pub(crate) beacon: Endpoint,
+    /// The result as one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

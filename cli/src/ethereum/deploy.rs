@@ -2,6 +2,7 @@
 
 use super::DeployArgs;
 use crate::{error::CliError, output, run};
+use arterial::rollup::chain::ethereum::EthereumSettings;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -14,7 +15,7 @@ struct Deployed {
 
 /// Deploys, and says where.
 pub(crate) fn deploy(args: &DeployArgs) -> Result<(), CliError> {
-    let (connection, account) = args.account.connect(&args.chain)?;
+    let (connection, account) = args.account.connect(EthereumSettings::new(args.chain.clone()))?;
     let (chain_id, sequencer) = (connection.chain_id(), account.address().to_string());
     run::warn_of_keys(&args.out);
     let contract = run::deployment(&args.out, &args.deployment).deploy(connection, account)?.to_string();

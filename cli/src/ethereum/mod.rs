@@ -2,9 +2,11 @@
 
 mod args;
 mod deploy;
+mod rebuild;
 
-pub(crate) use args::{ContractArgs, DeployArgs, PostingArgs};
+pub(crate) use args::{ContractArgs, DeployArgs, PostingArgs, RebuildArgs};
 pub(crate) use deploy::deploy;
+pub(crate) use rebuild::rebuild;
 
 use crate::error::CliError;
 use arterial::rollup::{

@@ -181,3 +181,49 @@ fn status_says_why_nothing_is_final_where_too_few_validators_are_online() {
     running.kill().unwrap();
     running.wait().unwrap();
 }
+
+#[test]
+fn accounts_are_rebuilt_from_blobs_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(anvil) = Anvil::start(dir.path(), &["--block-time", "1", "--slots-in-an-epoch", "1"]) else {
+        return;
+    };
+    let (url, keystore, out) = (anvil.url(), nodes::keystore(), dir.path().join("ward"));
+    let account = ["--keystore", text(&keystore)];
+    let deploy =
+        [&["deploy", "--chain", &url, "--out", text(&out), "--shards", "2", "--json"], &account[..]].concat();
+    let contract = json(&command(&deploy, nodes::PASSWORD), 0)["contract"].as_str().unwrap().to_owned();
+    let there = ["--chain", &url, "--contract", &contract];
+    let run = |more: &[&str]| {
+        let run = [
+            &["run", "--out", text(&out), "--devices", "6", "--seconds", "5", "--json"],
+            &there[..],
+            &account,
+        ];
+        json(&command(&[&run.concat(), more].concat(), nodes::PASSWORD), 0)
+    };
+    let rebuild = ["rebuild", "--rpc", &url, "--beacon", &url, "--contract", &contract];
+    let rebuilt = || json(&command(&[&rebuild[..], &["--json"]].concat(), ""), 0);
+    let nothing = command(&rebuild, "");
+    assert!(stderr(&nothing).contains("nothing to rebuild"), "{}", stderr(&nothing));
+
+    let first = run(&["--blobs"]);
+    let shown = rebuilt();
+    assert_eq!((&shown["block"], &shown["records"]), (&first["blocks"], &first["records"]));
+    assert_eq!((&shown["accounts"], &shown["is_final"]), (&json!(6), &json!(true)));
+    let blocks = shown["blocks"].as_array().unwrap();
+    assert!(blocks.iter().all(|block| block["blobs"] == json!(1) && block["blob_gas"] == json!(131_072)));
+    // A second run writes on.
+    run(&["--blobs", "--replicate", "2"]);
+    let more = rebuilt();
+    assert!(more["block"].as_u64() > shown["block"].as_u64());
+    assert!(more["accounts"].as_u64() >= Some(12), "{more}");
+    let table = command(&rebuild, "");
+    assert!(stdout(&table).contains("rebuilt from blobs alone"), "{}", stdout(&table));
+    println!("{}", stdout(&table));
+    // What was posted without is named.
+    run(&["--replicate", "3"]);
+    let broken = command(&rebuild, "");
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(stderr(&broken).contains("was posted without blobs"), "{}", stderr(&broken));
+}

@@ -136,8 +136,10 @@ pub enum ChainError {
         claims: Box<[(String, StateRoot); 2]>,
     },
     /// The base chain's price for gas is over the limit that the operator set. Posting goes on once it is below.
-    #[error("gas costs {needed} wei, the limit is {limit}: wait, or raise the limit")]
+    #[error("{of} costs {needed} wei, the limit is {limit}: wait, or raise the limit")]
     FeeTooHigh {
+        /// Gas, or that for blobs.
+        of: &'static str,
         /// Wei for a gas that would do.
         needed: u128,
         /// The most that may be paid.

@@ -161,7 +161,7 @@ fn outlives_everything() {
 }
 
 /// A follower's own transactions, as the node has them: nonce and what is paid.
-fn pool(anvil: &Anvil) -> Vec<(u64, u128)> {
+pub(crate) fn pool(anvil: &Anvil) -> Vec<(u64, u128)> {
     let content = anvil.ask("txpool_content", json!([]));
     let mut pool: Vec<_> = content["pending"]
         .as_object()
@@ -243,7 +243,11 @@ fn a_second_poster_on_the_same_key_does_no_harm() {
     assert_eq!((one.settled, two.settled), (6, 6));
 }
 
-fn attach(host: &Ethereum, address: &Address, genesis: StateRoot) -> Result<EthereumChain, ChainError> {
+pub(crate) fn attach(
+    host: &Ethereum,
+    address: &Address,
+    genesis: StateRoot,
+) -> Result<EthereumChain, ChainError> {
     let connection = Connection::new(settings(&[host.anvil.url()]), Arc::new(host.clock.clone()))?;
     connection.open(account(), *address, &Follower::key_words(), genesis)
 }

@@ -2,6 +2,7 @@
 #![cfg(all(feature = "embedded-chain", feature = "ethereum"))]
 #![expect(clippy::unwrap_used, reason = "clippy allows it in test functions, and not in what they share")]
 
+mod blobs;
 mod devnet;
 #[path = "../nodes/devnet.rs"]
 mod devnet_nodes;

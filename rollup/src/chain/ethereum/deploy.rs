@@ -72,7 +72,7 @@ impl Connection {
 
     fn quote(&self) -> Result<Fees, ChainError> {
         let head = self.nodes.ask(|node| node.header(Tag::Latest))?;
-        Fees::quote(head.map_or(0, |head| head.base_fee_per_gas.to()), &self.settings)
+        Fees::quote(head.map_or(0, |head| head.base_fee_per_gas.to()), None, &self.settings)
     }
 
     fn send_code(

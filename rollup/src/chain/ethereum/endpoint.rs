@@ -28,6 +28,22 @@ impl Endpoint {
     pub(super) const fn uri(&self) -> &Uri {
         &self.0
     }
+
+    /// A path behind it; what stands in its own path and query stays.
+    pub(super) fn join(&self, path: &str) -> Result<Uri, ureq::http::Error> {
+        let Self(uri) = self;
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let queries = [uri.query().unwrap_or(""), query];
+        let query = queries.into_iter().filter(|query| !query.is_empty()).collect::<Vec<_>>().join("&");
+        let mark = if query.is_empty() { "" } else { "?" };
+        let whole = format!("{}{path}{mark}{query}", uri.path().trim_end_matches('/'));
+        let parts = uri.clone().into_parts();
+        let mut builder = Uri::builder().path_and_query(whole);
+        if let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) {
+            builder = builder.scheme(scheme).authority(authority);
+        }
+        builder.build()
+    }
 }
 
 impl fmt::Display for Endpoint {
@@ -54,6 +70,10 @@ mod tests {
         assert_eq!(endpoint.to_string(), "https://node.example:8545");
         assert_eq!(format!("{endpoint:?}"), "https://node.example:8545");
         assert_eq!(endpoint.uri().path(), "/v3/c0ffee");
+        let joined = endpoint.join("/eth/v1/x?y=z").unwrap().to_string();
+        assert_eq!(joined, "https://user:hunter2@node.example:8545/v3/c0ffee/eth/v1/x?key=beef&y=z");
+        let plain: Endpoint = "http://node.example".parse().unwrap();
+        assert_eq!(plain.join("/eth/v1/x").unwrap().to_string(), "http://node.example/eth/v1/x");
         for text in [
             "",
             "node.example",

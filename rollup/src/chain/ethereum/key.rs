@@ -1,11 +1,14 @@
 //! The account that posts, and how it signs.
 
 use super::{
+    blobs::Sidecar,
     endpoint::Endpoint,
     rpc::{Rpc, RpcError},
 };
 use crate::chain::{ChainError, contract};
-use alloy_consensus::{SignableTransaction as _, Signed, TxEip1559, transaction::RlpEcdsaDecodableTx as _};
+use alloy_consensus::{
+    SignableTransaction as _, Signed, TxEip1559, TxEip4844, transaction::RlpEcdsaDecodableTx as _,
+};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U64, U128};
 use eth_keystore::{EthKeystore, KdfparamsType};
@@ -116,13 +119,41 @@ impl Account {
     pub(super) fn sign(&self, transaction: TxEip1559) -> Result<(Vec<u8>, B256), ChainError> {
         let signed = match &self.signer {
             Signer::Local(key) => {
-                let hash = transaction.signature_hash();
-                let signature = key.sign_prehash_recoverable(hash.as_slice()).map(Signature::from);
-                let signature = signature.map_err(|error| ChainError::Signer { what: error.to_string() })?;
+                let signature = prehash_signature(key, transaction.signature_hash())?;
                 transaction.into_signed(signature)
             }
             Signer::Remote(rpc) => self.ask(rpc, &transaction)?,
         };
+        Ok((signed.encoded_2718(), *signed.hash()))
+    }
+
+    /// Signs a transaction that takes blobs with it. Only with a key that is here: remote signers differ in what they take.
+    pub(super) fn sign_with_blobs(
+        &self,
+        plain: TxEip1559,
+        to: Address,
+        blob_fee: u128,
+        sidecar: &Sidecar,
+    ) -> Result<(Vec<u8>, B256), ChainError> {
+        let Signer::Local(key) = &self.signer else {
+            let what = "a remote signer is not asked for transactions with blobs: use a keystore".to_owned();
+            return Err(ChainError::Signer { what });
+        };
+        let transaction = TxEip4844 {
+            chain_id: plain.chain_id,
+            nonce: plain.nonce,
+            gas_limit: plain.gas_limit,
+            max_fee_per_gas: plain.max_fee_per_gas,
+            max_priority_fee_per_gas: plain.max_priority_fee_per_gas,
+            to,
+            value: plain.value,
+            access_list: plain.access_list,
+            blob_versioned_hashes: sidecar.hashes.clone(),
+            max_fee_per_blob_gas: blob_fee,
+            input: plain.input,
+        };
+        let signature = prehash_signature(key, transaction.signature_hash())?;
+        let signed = transaction.with_sidecar(sidecar.parts.clone()).into_signed(signature);
         Ok((signed.encoded_2718(), *signed.hash()))
     }
 
@@ -166,6 +197,11 @@ impl Account {
         }
         Ok(signed)
     }
+}
+
+fn prehash_signature(key: &SigningKey, hash: B256) -> Result<Signature, ChainError> {
+    let signature = key.sign_prehash_recoverable(hash.as_slice()).map(Signature::from);
+    signature.map_err(|error| ChainError::Signer { what: error.to_string() })
 }
 
 /// What the decryption would take without a look, or panic at.

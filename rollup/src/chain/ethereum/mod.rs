@@ -16,6 +16,8 @@
 //! Of alloy there are the transactions and their encoding; HTTP is a blocking client (`ureq`), so that no async runtime
 //! comes into the host's process, and answers have bounds.
 
+mod beacon;
+mod blobs;
 mod deploy;
 mod endpoint;
 mod fees;
@@ -29,6 +31,8 @@ mod rpc;
 mod settings;
 mod view;
 
+pub use beacon::{Beacon, PublishedDelta};
+pub use blobs::Deltas;
 pub use endpoint::{Endpoint, EndpointError};
 pub use key::{Account, Password};
 pub use settings::EthereumSettings;
@@ -126,6 +130,8 @@ pub struct EthereumChain {
     connection: Connection,
     account: Option<Account>,
     contract: Address,
+    /// What goes out beside each block, in blobs.
+    deltas: Option<Arc<dyn Deltas>>,
     /// The newest state of the chain that was read, and when. Held for a moment only.
     view: Mutex<Option<(View, u64)>>,
     /// Held by whoever reads a newer one.
@@ -153,12 +159,20 @@ impl EthereumChain {
             connection,
             account,
             contract: contract.0.into(),
+            deltas: None,
             view: Mutex::default(),
             looking: Mutex::default(),
             queue: Mutex::default(),
             waiting: Mutex::default(),
             measures: Measures::new(),
         }
+    }
+
+    /// Publishes what each block does to the accounts beside it, in blobs, where the chain has them. The account's key must
+    /// be in a keystore.
+    #[must_use]
+    pub fn with_blobs(self, deltas: Arc<dyn Deltas>) -> Self {
+        Self { deltas: Some(deltas), ..self }
     }
 
     const fn nodes(&self) -> &Nodes {

@@ -54,6 +54,10 @@ pub(super) struct Header {
     pub(super) number: U64,
     #[serde(default)]
     pub(super) base_fee_per_gas: U128,
+    #[serde(default)]
+    pub(super) timestamp: U64,
+    /// Only on a chain that has blobs.
+    pub(super) excess_blob_gas: Option<U64>,
 }
 
 /// What is read of an included transaction.
@@ -65,6 +69,18 @@ pub(super) struct Receipt {
     pub(super) gas_used: U64,
     pub(super) block_number: U64,
     pub(super) contract_address: Option<Address>,
+    #[serde(default)]
+    pub(super) blob_gas_used: U64,
+    #[serde(default)]
+    pub(super) blob_gas_price: U128,
+}
+
+/// What is read of a transaction.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TransactionInfo {
+    #[serde(default)]
+    pub(super) blob_versioned_hashes: Vec<B256>,
 }
 
 impl Receipt {
@@ -161,6 +177,15 @@ impl Node {
 
     pub(super) fn receipt(&self, transaction: B256) -> Result<Option<Receipt>, RpcError> {
         self.0.call("eth_getTransactionReceipt", &json!([transaction]))
+    }
+
+    pub(super) fn transaction(&self, hash: B256) -> Result<Option<TransactionInfo>, RpcError> {
+        self.0.call("eth_getTransactionByHash", &json!([hash]))
+    }
+
+    /// Wei for a gas of blobs.
+    pub(super) fn blob_fee(&self) -> Result<u128, RpcError> {
+        self.0.call::<U128>("eth_blobBaseFee", &json!([])).map(|fee| fee.to())
     }
 
     /// The transaction that posted a block, by the contract's event.

@@ -2,6 +2,7 @@
 
 use super::{
     Account, EthereumChain,
+    blobs::Sidecar,
     fees::Fees,
     node::{Simulated, Tag},
     nodes::Sent,
@@ -17,6 +18,7 @@ use crate::{
 };
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Bytes, TxKind, U256};
+use arterial_protocol::BlockNumber;
 
 /// What is to be done for a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,10 +81,23 @@ impl EthereumChain {
             }
             None => {
                 let calldata = Call::post_block(&statement, block.proof()).encode();
-                queue.items().push_back(Item::new(statement, calldata));
+                queue.items().push_back(Item::new(statement, calldata, self.sidecar(number, view)?));
                 Ok(())
             }
         }
+    }
+
+    /// What goes out beside a block.
+    fn sidecar(&self, number: BlockNumber, view: &View) -> Result<Option<Sidecar>, ChainError> {
+        let Some((deltas, blob_fee)) = self.deltas.as_ref().zip(view.blob_fee) else { return Ok(None) };
+        // Commitments take a while: none for what is too dear to be sent.
+        Fees::quote(view.base_fee, Some(blob_fee), self.settings())?;
+        let bytes = deltas.delta(number)?.encode();
+        let sidecar = Sidecar::new(&bytes)?;
+        if sidecar.is_none() {
+            tracing::warn!(block = %number, bytes = bytes.len(), "its delta is larger than blobs; posted without");
+        }
+        Ok(sidecar)
     }
 
     /// Sends and replaces what is due. What was not sent in the end is forgotten, so that it is submitted again.
@@ -136,7 +151,8 @@ impl EthereumChain {
         let settings = self.settings();
         let past =
             |since: u64, wait: std::time::Duration| u128::from(now.saturating_sub(since)) >= wait.as_millis();
-        let quote = Fees::quote(view.base_fee, settings);
+        let blob_fee = view.blob_fee.filter(|_| item.sidecar.is_some());
+        let quote = Fees::quote(view.base_fee, blob_fee, settings);
         let Some(sent) = &item.transaction else {
             return Ok(Some(Due::Anew(quote?)));
         };
@@ -150,7 +166,7 @@ impl EthereumChain {
             if let Some(fees) = quote.as_ref().ok().and_then(|quote| sent.fees.bumped(*quote, settings)) {
                 return Ok(Some(Due::Anew(fees)));
             }
-            if sent.fees.max < view.base_fee {
+            if sent.fees.max < view.base_fee || blob_fee.is_some_and(|blob_fee| sent.fees.blob < blob_fee) {
                 quote?;
             }
         }
@@ -169,7 +185,7 @@ impl EthereumChain {
         let mut transaction = match (due, &item.transaction) {
             (Due::Again, Some(sent)) => Transaction { sent_ms: now, ..sent.clone() },
             (Due::Again, None) => return Ok(true),
-            (Due::Anew(fees), _) => self.sign(account, item.calldata.clone(), nonce, fees, now)?,
+            (Due::Anew(fees), _) => self.sign(account, item, nonce, fees, now)?,
         };
         let Transaction { fees, .. } = transaction;
         match self.nodes().send(&transaction.bytes)? {
@@ -183,7 +199,7 @@ impl EthereumChain {
                 transaction.priced_ms = 0;
                 transaction.sent_ms = now;
             }
-            Sent::NoFunds => return Err(self.no_funds(account, fees)),
+            Sent::NoFunds => return Err(self.no_funds(account, item, fees)),
         }
         if matches!(due, Due::Anew(_)) {
             tracing::info!(block = %item.statement.number, nonce, max_fee = fees.max, "sent");
@@ -201,12 +217,12 @@ impl EthereumChain {
     fn sign(
         &self,
         account: &Account,
-        calldata: Vec<u8>,
+        item: &Item,
         nonce: u64,
         fees: Fees,
         now: u64,
     ) -> Result<Transaction, ChainError> {
-        let (bytes, hash) = account.sign(TxEip1559 {
+        let plain = TxEip1559 {
             chain_id: self.connection.chain_id,
             nonce,
             gas_limit: self.settings().gas_limit,
@@ -215,13 +231,19 @@ impl EthereumChain {
             to: TxKind::Call(self.contract),
             value: U256::ZERO,
             access_list: Default::default(),
-            input: Bytes::from(calldata),
-        })?;
+            input: Bytes::from(item.calldata.clone()),
+        };
+        let (bytes, hash) = match &item.sidecar {
+            Some(sidecar) => account.sign_with_blobs(plain, self.contract, fees.blob, sidecar)?,
+            None => account.sign(plain)?,
+        };
         Ok(Transaction { nonce, fees, bytes, hashes: vec![hash], priced_ms: now, sent_ms: now })
     }
 
-    fn no_funds(&self, account: &Account, fees: Fees) -> ChainError {
-        let needed = fees.max.saturating_mul(self.settings().gas_limit.into());
+    fn no_funds(&self, account: &Account, item: &Item, fees: Fees) -> ChainError {
+        let blob_gas = item.sidecar.as_ref().map_or(0, Sidecar::gas);
+        let for_gas = fees.max.saturating_mul(self.settings().gas_limit.into());
+        let needed = for_gas.saturating_add(fees.blob.saturating_mul(blob_gas.into()));
         match self.nodes().ask(|node| node.balance(account.sender())) {
             Ok(got) => ChainError::Funds { account: account.address(), needed, got },
             Err(error) => error,

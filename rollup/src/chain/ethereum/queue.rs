@@ -5,7 +5,7 @@
 //! the same key, a drop, a restart), the next turn sends what is missing and replaces what has another nonce than it must
 //! have. Which of two transactions wins does not matter: the contract takes each block once.
 
-use super::fees::Fees;
+use super::{blobs::Sidecar, fees::Fees};
 use crate::chain::{PostStatus, contract::ContractError};
 use alloy_primitives::B256;
 use arterial_protocol::{BlockNumber, BlockStatement};
@@ -22,6 +22,7 @@ const REVERTS_MAX: u32 = 3;
 pub(super) struct Item {
     pub(super) statement: BlockStatement,
     pub(super) calldata: Vec<u8>,
+    pub(super) sidecar: Option<Sidecar>,
     pub(super) transaction: Option<Transaction>,
     reverts: u32,
     /// Why the newest included transaction of it reverted.
@@ -42,8 +43,8 @@ pub(super) struct Transaction {
 }
 
 impl Item {
-    pub(super) const fn new(statement: BlockStatement, calldata: Vec<u8>) -> Self {
-        Self { statement, calldata, transaction: None, reverts: 0, reverted: None }
+    pub(super) const fn new(statement: BlockStatement, calldata: Vec<u8>, sidecar: Option<Sidecar>) -> Self {
+        Self { statement, calldata, sidecar, transaction: None, reverts: 0, reverted: None }
     }
 
     /// Takes note of a transaction that was included and reverted.
@@ -122,7 +123,11 @@ impl Queue {
     /// The most that any transaction in the queue pays: what has another nonce than it should must pay more.
     pub(super) fn highest(&self) -> Option<Fees> {
         let paid = self.0.iter().filter_map(|item| item.transaction.as_ref()).map(|sent| sent.fees);
-        paid.reduce(|a, b| Fees { max: a.max.max(b.max), priority: a.priority.max(b.priority) })
+        paid.reduce(|a, b| Fees {
+            max: a.max.max(b.max),
+            priority: a.priority.max(b.priority),
+            blob: a.blob.max(b.blob),
+        })
     }
 }
 
@@ -159,11 +164,11 @@ mod tests {
             number: BlockNumber(number),
             record_count: 1,
         };
-        Item::new(statement, vec![])
+        Item::new(statement, vec![], None)
     }
 
     fn transaction(nonce: u64, hash: u8) -> Transaction {
-        let fees = Fees { max: u128::from(hash), priority: 1 };
+        let fees = Fees { max: u128::from(hash), priority: 1, blob: 0 };
         let hashes = vec![B256::repeat_byte(hash)];
         Transaction { nonce, fees, bytes: vec![], hashes, priced_ms: 0, sent_ms: 0 }
     }

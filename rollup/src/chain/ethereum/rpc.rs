@@ -49,13 +49,7 @@ struct Refusal {
 
 impl Rpc {
     pub(super) fn new(endpoint: Endpoint, timeout: Duration) -> Self {
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(timeout))
-            .max_redirects(0)
-            // Nodes say why in the body, whatever the status is.
-            .http_status_as_error(false)
-            .build();
-        Self { endpoint, agent: config.into() }
+        Self { endpoint, agent: agent(timeout) }
     }
 
     pub(super) fn call<T: DeserializeOwned>(&self, method: &str, params: &Value) -> Result<T, RpcError> {
@@ -83,6 +77,27 @@ impl Rpc {
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
         Ok((response.status().as_u16(), body))
     }
+}
+
+/// What asks, with all its bounds.
+pub(super) fn agent(timeout: Duration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .max_redirects(0)
+        // Nodes say why in the body, whatever the status is.
+        .http_status_as_error(false)
+        .build();
+    config.into()
+}
+
+/// Asks for what is at a path behind an endpoint; the status and the body, or why there is none.
+pub(super) fn get(agent: &ureq::Agent, endpoint: &Endpoint, path: &str) -> Result<(u16, Vec<u8>), String> {
+    let ask = || -> Result<_, ureq::Error> {
+        let mut response = agent.get(endpoint.join(path)?).header("accept", "application/json").call()?;
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
+        Ok((response.status().as_u16(), body))
+    };
+    ask().map_err(|error| describe(&error))
 }
 
 /// An error without the URL in it.

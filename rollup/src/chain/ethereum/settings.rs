@@ -16,6 +16,8 @@ pub struct EthereumSettings {
     pub priority_fee: u128,
     /// The most that is ever paid, base fee included, in wei a gas.
     pub fee_max: u128,
+    /// The most that is ever paid for blobs, in wei a gas of theirs; a blob is 131,072.
+    pub blob_fee_max: u128,
     /// Gas that posting a block may use. It takes some 259,000.
     pub gas_limit: u64,
     /// How old the newest state of the chain that was read may be before it is read again.
@@ -36,6 +38,7 @@ impl EthereumSettings {
             endpoints,
             priority_fee: GWEI,
             fee_max: 100 * GWEI,
+            blob_fee_max: 10 * GWEI,
             gas_limit: 500_000,
             poll: Duration::from_secs(1),
             resend: Duration::from_secs(30),

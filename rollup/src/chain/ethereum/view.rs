@@ -14,6 +14,8 @@ pub(super) struct View {
     pub(super) height: u64,
     /// Wei a gas.
     pub(super) base_fee: u128,
+    /// Wei for a gas of blobs, where this chain's user has a use for them and the chain has them.
+    pub(super) blob_fee: Option<u128>,
     /// Transactions of the posting account, which is the nonce of its next one.
     pub(super) nonce: u64,
     /// The newest block in the contract.
@@ -85,11 +87,13 @@ impl EthereumChain {
                 .header(Tag::Latest)?
                 .ok_or_else(|| RpcError::Unreachable("it has no block yet".into()))?;
             let height = head.number.to();
+            let wants_blobs = self.deltas.as_ref().zip(head.excess_blob_gas);
             let at = Tag::Height(height);
             let finalized = node.header(Tag::Finalized)?.map(|header| header.number.to::<u64>());
             Ok(View {
                 height,
                 base_fee: head.base_fee_per_gas.to(),
+                blob_fee: wants_blobs.map(|_| node.blob_fee()).transpose()?,
                 nonce: sender.map_or(Ok(0), |sender| node.nonce(sender, at))?,
                 settled: node.view(self.contract, Call::Latest, at, contract::decode_latest)?,
                 finalized_height: finalized.unwrap_or(0),
