@@ -10,7 +10,8 @@ use std::{cell::Cell, rc::Rc, sync::Arc};
 
 impl EngineBuilder {
     /// Settles on a chain that is reached over JSON-RPC, in a contract that was [deployed](Self::deploy) for this
-    /// deployment, from an account that must be its sequencer. Opening fails where the contract is another one.
+    /// deployment, from an account that must be its sequencer. Opening fails where the contract is another one; where no node answers,
+    /// that is seen to when one does, and nothing is posted before.
     #[must_use]
     pub fn ethereum(self, connection: Connection, account: Account, contract: Address) -> Self {
         self.chain(connection.chain_id(), move |ours| {

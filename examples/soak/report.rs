@@ -8,7 +8,6 @@ pub(crate) struct Table<'a> {
     pub(crate) seen: &'a Seen,
     pub(crate) progress: &'a Progress,
     pub(crate) verdict: Verdict,
-    pub(crate) refused: u64,
     pub(crate) wrote: Duration,
     pub(crate) settled: Duration,
 }
@@ -23,7 +22,6 @@ impl Table<'_> {
                 format!("{}, {}", counts.reorganisations, counts.blocks_undone),
             ),
             ("kills of the engine", counts.kills.to_string()),
-            ("starts without a node, tried again", self.refused.to_string()),
             ("restarts of the node", counts.node_restarts.to_string()),
             ("pools dropped", counts.pools_dropped.to_string()),
             ("fee spikes, highest", format!("{}, {} gwei", counts.fee_spikes, counts.highest_fee_gwei)),

@@ -44,7 +44,6 @@ pub(crate) struct Progress {
     posted: u64,
     finalized: u64,
     done: bool,
-    spoke: bool,
     /// Blocks that went back from posted to proven.
     pub(crate) regressed: u64,
     pub(crate) worst_posted: Duration,
@@ -65,9 +64,8 @@ impl Progress {
             }
             ["done", "."] => self.done = true,
             // Torn by a kill.
-            _ => return,
+            _ => {}
         }
-        self.spoke = true;
     }
 
     fn blocks(&mut self, [sealed, proven, posted, finalized]: [u64; 4]) {
@@ -109,8 +107,6 @@ pub(crate) struct Site {
     progress: Arc<Mutex<Progress>>,
     /// Hears the worker out.
     listener: Option<JoinHandle<()>>,
-    /// Workers that could not open, as the node did not answer.
-    refused: u64,
 }
 
 pub(crate) fn soak(args: &Soak) -> ExitCode {
@@ -159,10 +155,9 @@ fn run(args: &Soak, dir: &Path) -> Result<(), Box<dyn Error>> {
     let verdict = judge::judge(&site.deployment, &site.anvil, site.contract, args, progress.ticks)?;
     site.weather.seen(|seen| judge::one_content(seen, verdict.blocks))?;
     let settled = begun.elapsed() - wrote;
-    let (counts, refused) = (troubles.counts, site.refused);
-    let table = site
-        .weather
-        .seen(|seen| Table { counts, seen, progress: &progress, verdict, refused, wrote, settled }.text());
+    let counts = troubles.counts;
+    let table =
+        site.weather.seen(|seen| Table { counts, seen, progress: &progress, verdict, wrote, settled }.text());
     println!("{table}");
     Ok(())
 }
@@ -188,7 +183,6 @@ impl Site {
             rate: args.rate,
             progress: Arc::default(),
             listener: None,
-            refused: 0,
         }))
     }
 
@@ -216,22 +210,18 @@ impl Site {
         let progress = Arc::clone(&self.progress);
         {
             let mut progress = self.progress();
-            (progress.posted, progress.spoke) = (0, false);
+            progress.posted = 0;
             progress.sealed.clear();
         }
         self.listener = Some(thread::spawn(move || listen(out, &progress)));
         Ok(child)
     }
 
-    /// A worker that has ended has a successor.
+    /// A worker that was killed has a successor.
     fn keep_up(&mut self, mut worker: Child) -> Result<Child, Box<dyn Error>> {
         let Some(status) = worker.try_wait()? else { return Ok(worker) };
         if status.code().is_some() {
-            // A deployment is not opened while its chain can't be asked.
-            if self.progress().spoke {
-                return Err(format!("a worker ended by itself, {status}: see worker.log").into());
-            }
-            self.refused += 1;
+            return Err(format!("a worker ended by itself, {status}: see worker.log").into());
         }
         self.start_worker()
     }

@@ -8,7 +8,7 @@ use crate::{
     nodes,
 };
 use arterial::{
-    Engine, EngineError, Lane, Stage, SubmitError, Tag, Write,
+    Deployment, Engine, EngineError, Lane, Stage, SubmitError, Tag, Write,
     rollup::{
         Clock as _, SystemClock,
         chain::{
@@ -16,6 +16,7 @@ use arterial::{
             ethereum::{Account, Connection, EthereumSettings, Password},
         },
     },
+    storage::FileStorage,
 };
 use clap::Args;
 use std::{
@@ -67,7 +68,8 @@ pub(crate) fn account(dir: &Path) -> Account {
 
 /// Opens the deployment in a directory.
 pub(crate) fn open(dir: &Path, url: &str, contract: Address) -> Result<Engine, EngineError> {
-    let connection = Connection::new(settings(url), Arc::new(SystemClock))?;
+    let Deployment { chain_id, .. } = Deployment::read(&FileStorage, dir)?;
+    let connection = Connection::known(settings(url), Arc::new(SystemClock), chain_id);
     let account = account(dir.parent().unwrap());
     Engine::builder(dir).ethereum(connection, account, contract).open()
 }

@@ -2,7 +2,7 @@
 
 use crate::{args::DeploymentArgs, error::CliError};
 use arterial::{
-    EngineBuilder,
+    Deployment, EngineBuilder,
     rollup::{
         SystemClock,
         chain::{
@@ -10,9 +10,13 @@ use arterial::{
             ethereum::{Account, Connection, Endpoint, EthereumSettings, Password},
         },
     },
+    storage::FileStorage,
 };
 use clap::Args;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Where the keystore's password is looked for without --password-file.
 const PASSWORD_VARIABLE: &str = "ARTERIAL_PASSWORD";
@@ -60,11 +64,20 @@ impl AccountArgs {
         }
     }
 
-    /// The chain, and who posts there.
-    pub(super) fn connect(&self, mut settings: EthereumSettings) -> Result<(Connection, Account), CliError> {
+    /// The chain, and who posts there. Where its id is known, it need not answer yet.
+    pub(super) fn connect(
+        &self,
+        mut settings: EthereumSettings,
+        chain_id: Option<u64>,
+    ) -> Result<(Connection, Account), CliError> {
         (settings.fee_max, settings.priority_fee) = (self.fee_max, self.priority_fee);
         let account = self.account(&settings)?;
-        Ok((Connection::new(settings, Arc::new(SystemClock))?, account))
+        let clock = Arc::new(SystemClock);
+        let connection = match chain_id {
+            Some(chain_id) => Connection::known(settings, clock, chain_id),
+            None => Connection::new(settings, clock)?,
+        };
+        Ok((connection, account))
     }
 }
 
@@ -89,12 +102,13 @@ pub(crate) struct PostingArgs {
 }
 
 impl PostingArgs {
-    /// The engine settles on the chain that was given, if one was.
-    pub(crate) fn settle_there(&self, builder: EngineBuilder) -> Result<EngineBuilder, CliError> {
+    /// The engine in a directory settles on the chain that was given, if one was.
+    pub(crate) fn settle_there(&self, builder: EngineBuilder, dir: &Path) -> Result<EngineBuilder, CliError> {
         let Some(contract) = self.contract else { return Ok(builder) };
         let mut settings = EthereumSettings::new(self.chain.clone());
         settings.blob_fee_max = self.blob_fee_max;
-        let (connection, account) = self.account.connect(settings)?;
+        let chain_id = Deployment::read(&FileStorage, dir).ok().map(|deployment| deployment.chain_id);
+        let (connection, account) = self.account.connect(settings, chain_id)?;
         Ok(match self.blobs {
             true => builder.ethereum_with_blobs(connection, account, contract),
             false => builder.ethereum(connection, account, contract),

@@ -15,7 +15,7 @@ struct Deployed {
 
 /// Deploys, and says where.
 pub(crate) fn deploy(args: &DeployArgs) -> Result<(), CliError> {
-    let (connection, account) = args.account.connect(EthereumSettings::new(args.chain.clone()))?;
+    let (connection, account) = args.account.connect(EthereumSettings::new(args.chain.clone()), None)?;
     let (chain_id, sequencer) = (connection.chain_id(), account.address().to_string());
     run::warn_of_keys(&args.out);
     let contract = run::deployment(&args.out, &args.deployment).deploy(connection, account)?.to_string();

@@ -164,7 +164,7 @@ fn open(args: &RunArgs, progress: Progress) -> Result<Engine, CliError> {
     warn_of_keys(dir);
     let builder = deployment(dir, &args.deployment);
     #[cfg(feature = "ethereum")]
-    let builder = args.ethereum.settle_there(builder)?;
+    let builder = args.ethereum.settle_there(builder, dir)?;
     let spinner = progress.spinner("opening");
     let engine = builder.open();
     spinner.finish_and_clear();

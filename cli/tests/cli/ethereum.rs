@@ -7,6 +7,7 @@ use crate::{
 };
 use serde_json::json;
 use std::{
+    io::{BufRead as _, BufReader, Read as _},
     path::Path,
     process::{Output, Stdio},
     thread,
@@ -24,7 +25,7 @@ fn text(path: &Path) -> &str {
 #[test]
 fn a_deployment_settles_on_a_real_chain_and_its_receipts_are_checked_there() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(anvil) = Anvil::start(dir.path(), &["--block-time", "1", "--slots-in-an-epoch", "1"]) else {
+    let Some(mut anvil) = Anvil::start(dir.path(), &["--block-time", "1", "--slots-in-an-epoch", "1"]) else {
         return;
     };
     let (url, keystore, out) = (anvil.url(), nodes::keystore(), dir.path().join("ward"));
@@ -51,9 +52,20 @@ fn a_deployment_settles_on_a_real_chain_and_its_receipts_are_checked_there() {
         &account,
     ]
     .concat();
-    let ran = command(&run, nodes::PASSWORD);
-    assert!(!stderr(&ran).contains(nodes::PASSWORD));
-    let report = json(&ran, 0);
+    // It begins while the node is away.
+    anvil.end();
+    let mut begun = arterial();
+    begun.args(&run).env("ARTERIAL_PASSWORD", nodes::PASSWORD).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = begun.spawn().unwrap();
+    let mut log = BufReader::new(running.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("the contract is looked at when it can") {
+        assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    anvil.begin();
+    log.read_to_string(&mut said).unwrap();
+    assert!(!said.contains(nodes::PASSWORD));
+    let report = json(&running.wait_with_output().unwrap(), 0);
     assert!(report["receipts_verified"].as_u64().unwrap() > 0);
     assert!(report["gas_per_block"].as_f64().unwrap() < 290_000.0);
 
@@ -104,7 +116,7 @@ fn a_block_that_the_contract_refuses_is_shown_with_its_reason() {
         .spawn()
         .unwrap();
     let mut said = String::new();
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(running.stderr.take().unwrap()));
+    let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
     while !said.contains("is not the registered sequencer") {
         said += &lines.next().expect("it goes on waiting").unwrap();
     }

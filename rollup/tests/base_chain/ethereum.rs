@@ -276,6 +276,38 @@ fn another_contract_is_refused() {
 }
 
 #[test]
+fn a_chain_whose_node_is_away_is_opened_and_looked_at_when_it_is_back() {
+    let Some(mut host) = Ethereum::new() else { return };
+    let address = host.chain.contract();
+    let open = |host: &Ethereum, chain_id, address, genesis| {
+        let settings = settings(&[host.anvil.url()]);
+        let connection = Connection::known(settings, Arc::new(host.clock.clone()), chain_id);
+        connection.open(account(), address, &Follower::key_words(), genesis)
+    };
+    // Where it answers, it is looked at there and then.
+    assert!(matches!(open(&host, 1, address, root(0)), Err(ChainError::WrongContract { .. })));
+    host.anvil.end();
+    let opened = |chain_id, address, genesis| open(&host, chain_id, address, genesis).unwrap();
+    let chain = opened(nodes::CHAIN_ID, address, root(0));
+    let others = [
+        opened(1, address, root(0)),
+        opened(nodes::CHAIN_ID, Address([1; 20]), root(0)),
+        opened(nodes::CHAIN_ID, address, root(9)),
+    ];
+    let mut follower = Follower::new();
+    assert!(matches!(follower.turn(&chain, 1), Err(ChainError::Node { .. })));
+    host.anvil.begin();
+    for other in others {
+        let told = Follower::new().turn(&other, 1);
+        assert!(matches!(told, Err(ChainError::WrongContract { .. })), "{told:?}");
+        assert!(matches!(other.standing(), Err(ChainError::WrongContract { .. })));
+    }
+    assert!(pool(&host.anvil).is_empty());
+    host.chain = chain;
+    follower.settle(&host, 2);
+}
+
+#[test]
 fn a_block_that_the_contract_refuses_stops_posting_before_anything_is_spent() {
     let Some(host) = Ethereum::new() else { return };
     let mut follower = Follower::new();

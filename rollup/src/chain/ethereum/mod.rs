@@ -82,17 +82,23 @@ impl Connection {
         Ok(Self { nodes, chain_id, settings, clock })
     }
 
+    /// To a chain whose id is known from before: no node has to answer yet. When one does, it is held to that id.
+    #[must_use]
+    pub fn known(settings: EthereumSettings, clock: Arc<dyn Clock>, chain_id: u64) -> Self {
+        Self { nodes: Nodes::new(&settings), chain_id, settings, clock }
+    }
+
     /// The EIP-155 id of the chain.
     #[must_use]
     pub const fn chain_id(&self) -> u64 {
         self.chain_id
     }
 
-    /// Attaches to the contract of a deployment, to post blocks from an account.
+    /// Attaches to the contract of a deployment, to post blocks from an account. Where no node answers, what stands there is
+    /// looked at when one does, before anything else is asked or sent.
     ///
     /// # Errors
-    /// What stands at the address has other code, another verification key or another genesis; or the chain can't be
-    /// asked.
+    /// The chain has another id, or what stands at the address has other code, another verification key or another genesis.
     pub fn open(
         self,
         account: Account,
@@ -101,17 +107,14 @@ impl Connection {
         genesis: StateRoot,
     ) -> Result<EthereumChain, ChainError> {
         let chain = EthereumChain::new(self, Some(account), contract);
-        if chain.key()? != *key {
-            return Err(
-                chain.wrong_contract("it checks proofs with another verification key than this deployment's")
-            );
+        *chain.unseen.lock() = Some(Deployed { key: *key, genesis });
+        match chain.see() {
+            Err(error @ ChainError::Node { .. }) => {
+                tracing::warn!(%error, "the chain can't be asked; the contract is looked at when it can");
+                Ok(chain)
+            }
+            seen => seen.map(|()| chain),
         }
-        let address = chain.contract;
-        let found = chain.nodes().ask(|node| node.state_root(address, BlockNumber::GENESIS, Tag::Latest))?;
-        if found != Some(genesis) {
-            return Err(chain.wrong_contract("it began with another state than this deployment's"));
-        }
-        Ok(chain)
     }
 
     /// Attaches to a contract to read what it holds.
@@ -125,6 +128,12 @@ impl Connection {
     }
 }
 
+/// What a deployment's contract was deployed with.
+struct Deployed {
+    key: [[u8; 32]; VerificationKey::WORDS],
+    genesis: StateRoot,
+}
+
 /// The contract on a chain; see the [module](self).
 pub struct EthereumChain {
     connection: Connection,
@@ -132,6 +141,8 @@ pub struct EthereumChain {
     contract: Address,
     /// What goes out beside each block, in blobs.
     deltas: Option<Arc<dyn Deltas>>,
+    /// What must stand there, until it was seen to. Held while a node is asked for it.
+    unseen: Mutex<Option<Deployed>>,
     /// The newest state of the chain that was read, and when. Held for a moment only.
     view: Mutex<Option<(View, u64)>>,
     /// Held by whoever reads a newer one.
@@ -160,6 +171,7 @@ impl EthereumChain {
             account,
             contract: contract.0.into(),
             deltas: None,
+            unseen: Mutex::default(),
             view: Mutex::default(),
             looking: Mutex::default(),
             queue: Mutex::default(),
@@ -173,6 +185,28 @@ impl EthereumChain {
     #[must_use]
     pub fn with_blobs(self, deltas: Arc<dyn Deltas>) -> Self {
         Self { deltas: Some(deltas), ..self }
+    }
+
+    /// Looks once whether what stands there is this deployment's.
+    fn see(&self) -> Result<(), ChainError> {
+        let mut unseen = self.unseen.lock();
+        let Some(Deployed { key, genesis }) = &*unseen else { return Ok(()) };
+        let chain_id = self.nodes().chain_id()?;
+        if chain_id != self.connection.chain_id {
+            return Err(self.wrong_contract(&format!("the nodes are of chain {chain_id}")));
+        }
+        if self.key()? != *key {
+            return Err(
+                self.wrong_contract("it checks proofs with another verification key than this deployment's")
+            );
+        }
+        let found =
+            self.nodes().ask(|node| node.state_root(self.contract, BlockNumber::GENESIS, Tag::Latest))?;
+        if found != Some(*genesis) {
+            return Err(self.wrong_contract("it began with another state than this deployment's"));
+        }
+        *unseen = None;
+        Ok(())
     }
 
     const fn nodes(&self) -> &Nodes {

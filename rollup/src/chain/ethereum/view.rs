@@ -81,6 +81,7 @@ impl EthereumChain {
     }
 
     fn read_view(&self) -> Result<View, ChainError> {
+        self.see()?;
         let sender = self.account.as_ref().map(super::Account::sender);
         self.nodes().ask(|node| {
             let head = node
