@@ -3,6 +3,7 @@
 use crate::{
     ethereum::{self, Ethereum},
     gas::{Embedded, gas},
+    nodes,
     stand_in::root,
     suite::{self, Follower, Host},
 };
@@ -10,7 +11,7 @@ use arterial_protocol::{BlockNumber, DataDigest, Digest, Domain, FieldElement, S
 use arterial_rollup::{
     chain::{
         ChainError,
-        ethereum::{Beacon, Deltas, EthereumChain},
+        ethereum::{Beacon, Connection, Deltas, EthereumSettings},
     },
     delta::{AccountDelta, Delta, ShardDelta},
 };
@@ -52,7 +53,12 @@ fn delta(number: BlockNumber) -> Delta {
 /// A chain that publishes deltas.
 fn host() -> Option<Ethereum> {
     let mut host = Ethereum::new()?;
-    let chain: EthereumChain = ethereum::attach(&host, &host.chain.contract(), root(0)).unwrap();
+    // anvil loads its trusted setup at the first blob, which takes seconds.
+    let patient =
+        EthereumSettings { timeout: Duration::from_secs(60), ..ethereum::settings(&[host.anvil.url()]) };
+    let connection = Connection::known(patient, Arc::new(host.clock.clone()), nodes::CHAIN_ID);
+    let (address, key) = (host.chain.contract(), Follower::key_words());
+    let chain = connection.open(ethereum::account(), address, &key, root(0)).unwrap();
     host.chain = chain.with_blobs(Arc::new(Made));
     Some(host)
 }

@@ -243,11 +243,7 @@ fn a_second_poster_on_the_same_key_does_no_harm() {
     assert_eq!((one.settled, two.settled), (6, 6));
 }
 
-pub(crate) fn attach(
-    host: &Ethereum,
-    address: &Address,
-    genesis: StateRoot,
-) -> Result<EthereumChain, ChainError> {
+fn attach(host: &Ethereum, address: &Address, genesis: StateRoot) -> Result<EthereumChain, ChainError> {
     let connection = Connection::new(settings(&[host.anvil.url()]), Arc::new(host.clock.clone()))?;
     connection.open(account(), *address, &Follower::key_words(), genesis)
 }
