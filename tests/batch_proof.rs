@@ -31,7 +31,7 @@ const QUICK: u64 = 20;
 
 /// Two final blocks of two shards, whose validators check them, closed again.
 fn deployment(dir: &Path) {
-    let config = EmbeddedConfig { slot_ms: QUICK, validators: 4, ..EmbeddedConfig::default() };
+    let config = EmbeddedConfig { slot_ms: QUICK, validators: vec![1; 4], ..EmbeddedConfig::default() };
     let engine = builder(dir, 2).embedded_chain(config).open().unwrap();
     let devices = [1, 2, 3, 4].map(Device::new);
     for device in &devices {
@@ -188,14 +188,15 @@ fn closing_ends_a_proof_and_the_next_process_goes_on_with_the_block() {
 
 /// A sequencer that proves its blocks, but vouches for their batches with what only it believes.
 #[test]
-fn validators_do_not_attest_batches_that_are_not_proven() {
+fn validators_do_not_vote_for_batches_that_are_not_proven() {
     let dir = tempfile::tempdir().unwrap();
     let chain = Arc::new(Mutex::new(None));
     let opened = Arc::clone(&chain);
     let engine: Engine = builder(dir.path(), 1)
         .batch_prover(Arc::new(SimulatedBatchProver::new(1)))
         .chain(1337, move |contract| {
-            let config = EmbeddedConfig { slot_ms: QUICK, validators: 4, ..EmbeddedConfig::default() };
+            let config =
+                EmbeddedConfig { slot_ms: QUICK, validators: vec![1; 4], ..EmbeddedConfig::default() };
             let storage: Arc<dyn Storage> = Arc::new(FileStorage);
             let (dir, genesis) = (contract.dir.join("chain"), contract.genesis_state_root);
             let (key, clock) = (contract.key.words(), Arc::new(SystemClock));
@@ -211,13 +212,13 @@ fn validators_do_not_attest_batches_that_are_not_proven() {
     let device = Device::new(1);
     engine.enroll(device.enrolment()).unwrap();
     device.write(&engine, 0).unwrap();
-    engine.flush(Stage::Posted).unwrap();
+    engine.flush(Stage::Proven).unwrap();
     let chain = chain.lock().unwrap().take().unwrap();
-    while chain.refusal().is_none() {
+    while chain.standing().unwrap().refusal.is_none() {
         thread::sleep(Duration::from_millis(QUICK));
     }
     thread::sleep(Duration::from_millis(10 * QUICK));
     let state = engine.close();
-    assert_eq!((state.posted, state.finalized), (BlockNumber(1), BlockNumber::GENESIS));
+    assert_eq!((state.posted, state.finalized), (BlockNumber::GENESIS, BlockNumber::GENESIS));
     assert_eq!(audit(dir.path(), BlockNumber(1)).unwrap_err().step, AuditStep::Batches);
 }

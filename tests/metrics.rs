@@ -45,6 +45,7 @@ impl World {
         let chain = Arc::new(OnceLock::new());
         let (opened, chain_disk, chain_clock) = (Arc::clone(&chain), disk.clone(), clock.clone());
         let config = EmbeddedConfig { slot_ms: 1000, ..EmbeddedConfig::default() };
+        let chain_id = config.chain_id;
         let open = move |contract: &Contract<'_>| {
             let (genesis, key) = (contract.genesis_state_root, contract.key.words());
             let storage: Arc<dyn Storage> = Arc::new(chain_disk);
@@ -59,7 +60,7 @@ impl World {
             .batch_prover(Arc::new(SimulatedBatchProver::new(1)))
             .storage(Arc::new(disk.clone()))
             .clock(Arc::new(clock.clone()))
-            .chain(config.chain_id, open)
+            .chain(chain_id, open)
             .open_stepped()
             .unwrap();
         let chain = Arc::clone(chain.get().unwrap());

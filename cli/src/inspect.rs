@@ -4,11 +4,13 @@ use crate::{
     args::InspectArgs,
     error::CliError,
     output::{self, counted, grouped},
-    soundness,
+    soundness, standing,
 };
 use arterial::{
     BlockReport, Inspection,
+    rollup::chain::embedded::{EmbeddedChain, Standing},
     shards::{FileReport, SegmentReport, ShardReport},
+    storage::FileStorage,
 };
 use serde_json::{Value, json};
 use std::{
@@ -20,12 +22,13 @@ use std::{
 pub(crate) fn inspect(args: &InspectArgs) -> Result<bool, CliError> {
     let inspection = arterial::inspect(&args.dir)?;
     let faults = inspection.faults().count();
+    let standing = standing_in(&args.dir, &inspection);
     if args.json {
-        output::print_json(&as_json(&inspection))?;
+        output::print_json(&as_json(&inspection, standing.as_ref()))?;
     } else {
         let mut text = String::new();
         // Writing to a string does not fail.
-        let _ = write_text(&mut text, &inspection, &args.dir);
+        let _ = write_text(&mut text, &inspection, standing.as_ref(), &args.dir);
         output::print(&text)?;
     }
     if faults > 0 {
@@ -40,7 +43,18 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<bool, CliError> {
     Ok(faults == 0)
 }
 
-fn write_text(text: &mut String, inspection: &Inspection, dir: &Path) -> fmt::Result {
+/// How the validators of the directory's chain stand, if it has a chain that is whole and has some.
+fn standing_in(dir: &Path, inspection: &Inspection) -> Option<Standing> {
+    inspection.chain.as_ref().filter(|file| file.fault.is_none())?;
+    EmbeddedChain::open_read_only(&FileStorage, &dir.join("chain")).ok()?.standing()
+}
+
+fn write_text(
+    text: &mut String,
+    inspection: &Inspection,
+    standing: Option<&Standing>,
+    dir: &Path,
+) -> fmt::Result {
     let deployment = &inspection.deployment;
     let shards = counted(deployment.shards.get().into(), "shard");
     writeln!(text, "{}", dir.display())?;
@@ -49,6 +63,9 @@ fn write_text(text: &mut String, inspection: &Inspection, dir: &Path) -> fmt::Re
     let chain = inspection.chain.as_ref().map(|chain| ("history of the embedded chain", chain));
     for (what, file) in lines.into_iter().chain(chain) {
         write_file(text, dir, file, what)?;
+    }
+    if let Some(standing) = standing {
+        standing::write_text(text, standing)?;
     }
     for shard in &inspection.shards {
         write_shard(text, shard, dir)?;
@@ -116,7 +133,7 @@ fn write_line(
     }
 }
 
-fn as_json(inspection: &Inspection) -> Value {
+fn as_json(inspection: &Inspection, standing: Option<&Standing>) -> Value {
     let deployment = &inspection.deployment;
     let faults: Vec<Value> =
         inspection.faults().map(|(path, fault)| json!({ "path": path, "fault": fault })).collect();
@@ -128,6 +145,7 @@ fn as_json(inspection: &Inspection) -> Value {
         "segment_bytes": deployment.segment_bytes,
         "keys": file(&inspection.keys),
         "chain": inspection.chain.as_ref().map(file),
+        "consortium": standing.map(standing::as_json),
         "shards": inspection.shards.iter().map(shard).collect::<Vec<_>>(),
         "accounts": inspection.accounts.iter().map(file).collect::<Vec<_>>(),
         "blocks": inspection.blocks.iter().map(block).collect::<Vec<_>>(),

@@ -18,6 +18,7 @@ mod progress;
 mod repair;
 mod run;
 mod soundness;
+mod standing;
 mod status;
 mod top;
 mod verify;

@@ -4,12 +4,16 @@ use crate::{
     args::StatusArgs,
     error::{CliError, IoContext},
     output::{self, grouped},
+    standing,
 };
 use arterial::{
     At, BaseChain, BlockNumber, Deployment, Stage,
     rollup::{
         BlockStore, Clock as _, ProvenBlock, SystemClock,
-        chain::{Head, Inclusion, PostStatus, embedded::EmbeddedChain},
+        chain::{
+            Head, Inclusion, PostStatus,
+            embedded::{EmbeddedChain, Standing},
+        },
         proof::{KeyPair, VerificationKey},
     },
     storage::{FileStorage, Storage},
@@ -39,6 +43,9 @@ pub(crate) struct Report {
     pub(crate) blocks_final: u64,
     /// Why posting can't go on as things are; an operator has to act.
     pub(crate) stuck: Option<String>,
+    /// Of an embedded chain that has some.
+    #[serde(serialize_with = "standing::serialize")]
+    consortium: Option<Standing>,
     pub(crate) blocks: Vec<Row>,
 }
 
@@ -67,6 +74,7 @@ pub(crate) struct Reader {
 /// A contract, with what only a real chain can say of it.
 struct Chain {
     chain: Arc<dyn BaseChain>,
+    standing: Option<Standing>,
     #[cfg(feature = "ethereum")]
     ethereum: Option<Arc<arterial::rollup::chain::ethereum::EthereumChain>>,
 }
@@ -129,8 +137,13 @@ impl Reader {
             stuck: (head.settled.0 > newest).then(|| {
                 format!("block {} stands in the contract, the newest here is {newest}", head.settled)
             }),
+            consortium: opened.standing.clone(),
             blocks: Vec::new(),
         };
+        if let Some(standing) = &opened.standing {
+            let refusal = standing.refusal.as_ref().map(|why| format!("the validators refuse {why}"));
+            report.stuck = report.stuck.or_else(|| standing.fork.clone()).or(refusal);
+        }
         for number in (newest.saturating_sub(last) + 1..=newest).map(BlockNumber) {
             let row = row(number, &self.store, &self.key, &opened, head, &mut report.stuck)?;
             report.blocks.push(row);
@@ -141,14 +154,20 @@ impl Reader {
     fn chain(&self) -> Result<Chain, CliError> {
         #[cfg(feature = "ethereum")]
         if let Some(chain) = &self.ethereum {
-            return Ok(Chain { chain: Arc::clone(chain) as _, ethereum: Some(Arc::clone(chain)) });
+            return Ok(Chain {
+                chain: Arc::clone(chain) as _,
+                standing: None,
+                ethereum: Some(Arc::clone(chain)),
+            });
         }
         let history = self.dir.join("chain");
         if !history.is_dir() {
             return Err(CliError::NoChainGiven { path: self.dir.clone() });
         }
+        let chain = EmbeddedChain::open_read_only(&FileStorage, &history)?;
         Ok(Chain {
-            chain: Arc::new(EmbeddedChain::open_read_only(&FileStorage, &history)?),
+            standing: chain.standing(),
+            chain: Arc::new(chain),
             #[cfg(feature = "ethereum")]
             ethereum: None,
         })
@@ -247,7 +266,8 @@ impl Chain {
             });
         }
         let _ = stuck;
-        Ok("`arterial run` to post it".into())
+        let stalled = self.standing.as_ref().and_then(|standing| standing.stalled.as_ref());
+        Ok(stalled.map_or("`arterial run` to post it".into(), |why| format!("the validators: {why}")))
     }
 }
 
@@ -269,8 +289,12 @@ impl Report {
             grouped(self.blocks_posted),
             grouped(self.blocks_final)
         );
-        let shown = |number: Option<u64>| number.map_or("-".into(), grouped);
         // Writing to a string does not fail.
+        if let Some(standing) = &self.consortium {
+            let _ = standing::write_text(&mut table, standing);
+            table.push('\n');
+        }
+        let shown = |number: Option<u64>| number.map_or("-".into(), grouped);
         let _ = writeln!(
             table,
             "{:>8} {:>12} {:<8} {:>10} {:>9} {:>9}  waits for",

@@ -4,31 +4,30 @@
 
 mod stand_in;
 
-use arterial_protocol::{BlockNumber, BlockStatement, StateRoot};
+use arterial_protocol::{BlockNumber, BlockStatement};
 use arterial_rollup::{
     Clock, ManualClock, ProvenBlock,
     chain::{
         At, BaseChain as _, ChainError, Head, PostStatus,
         contract::{Address, Call, ContractError},
-        embedded::{Check, EmbeddedChain, EmbeddedConfig, SEQUENCER, Transaction, VALIDATORS_MAX, Verdict},
+        embedded::{EmbeddedChain, EmbeddedConfig, SEQUENCER, Transaction},
     },
     proof::VerificationKey,
 };
 use arterial_storage::{FileStorage, Storage};
 use stand_in::{StandIn, root, statement};
 use std::{
-    collections::BTreeMap,
     fs,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 use tempfile::TempDir;
 
 const CONFIG: EmbeddedConfig =
-    EmbeddedConfig { chain_id: 1337, slot_ms: 1000, finality_slots: 2, validators: 0 };
+    EmbeddedConfig { chain_id: 1337, slot_ms: 1000, finality_slots: 2, validators: Vec::new(), seed: 0 };
 
 fn files() -> Arc<dyn Storage> {
     Arc::new(FileStorage)
@@ -359,7 +358,7 @@ fn a_flipped_bit_before_the_last_frame_is_found() {
         match fixture.open().err() {
             Some(ChainError::Corrupt { path, what }) => {
                 assert_eq!(path, fixture.history());
-                assert!(at < 824 || what.contains("offset"), "{what}");
+                assert!(at < 1848 || what.contains("offset"), "{what}");
             }
             other => panic!("{at}: {other:?}"),
         }
@@ -420,7 +419,8 @@ fn another_deployments_directory_is_refused() {
         EmbeddedConfig { chain_id: 1, ..CONFIG },
         EmbeddedConfig { slot_ms: 1, ..CONFIG },
         EmbeddedConfig { finality_slots: 3, ..CONFIG },
-        EmbeddedConfig { validators: 4, ..CONFIG },
+        EmbeddedConfig { validators: vec![1; 4], ..CONFIG },
+        EmbeddedConfig { seed: 1, ..CONFIG },
     ] {
         let clock = Arc::new(fixture.clock.clone());
         assert!(
@@ -430,8 +430,8 @@ fn another_deployments_directory_is_refused() {
     // Made with other contract code, and its checksum right.
     let mut bytes = fs::read(fixture.history()).unwrap();
     bytes[52] ^= 1;
-    let crc = crc32c::crc32c(&bytes[..820]);
-    bytes[820..824].copy_from_slice(&crc.to_le_bytes());
+    let crc = crc32c::crc32c(&bytes[..1844]);
+    bytes[1844..1848].copy_from_slice(&crc.to_le_bytes());
     fs::write(fixture.history(), bytes).unwrap();
     assert!(misuse(fixture.open()).contains("another contract"));
     let nowhere = fixture.dir.path().join("nowhere");
@@ -440,128 +440,4 @@ fn another_deployments_directory_is_refused() {
         misuse(EmbeddedChain::open(&files(), &nowhere, CONFIG, Arc::new(fixture.clock.clone())))
             .contains("does not exist")
     );
-}
-
-/// Says of each block what a test wants to hear, and counts how often it is asked.
-#[derive(Clone, Default)]
-struct Scripted {
-    verdicts: Arc<Mutex<BTreeMap<u64, Verdict>>>,
-    asked: Arc<AtomicU64>,
-}
-
-impl Check for Scripted {
-    fn check(&self, number: BlockNumber, posted: StateRoot) -> Verdict {
-        assert_eq!(posted, root(number.0));
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        self.verdicts.lock().unwrap().get(&number.0).cloned().unwrap_or(Verdict::Valid)
-    }
-}
-
-impl Fixture {
-    fn with_validators(&self, validators: u32, check: &Scripted) -> EmbeddedChain {
-        let config = EmbeddedConfig { validators, ..CONFIG };
-        let (clock, key) = (Arc::new(self.clock.clone()), self.prover.key_words());
-        let chain = EmbeddedChain::create(&files(), self.dir.path(), config, root(0), &key, clock).unwrap();
-        chain.with_check(Box::new(check.clone()))
-    }
-
-    /// Posts a block and lets so much time pass that it would be final if nobody had to attest it.
-    fn post_and_wait(&self, chain: &EmbeddedChain, number: u64) -> PostStatus {
-        self.post(chain, number).unwrap();
-        self.slots(4);
-        chain.status(BlockNumber(number)).unwrap()
-    }
-}
-
-#[test]
-fn every_validator_checks_a_block_once_before_it_is_final() {
-    let (fixture, check) = (Fixture::new(), Scripted::default());
-    let chain = fixture.with_validators(4, &check);
-    for number in 1..=3 {
-        assert!(matches!(fixture.post_and_wait(&chain, number), PostStatus::Final(_)));
-        assert_eq!(check.asked.load(Ordering::Relaxed), 4 * number);
-    }
-}
-
-#[test]
-fn without_two_thirds_of_the_validators_nothing_becomes_final() {
-    let (fixture, check) = (Fixture::new(), Scripted::default());
-    let chain = fixture.with_validators(6, &check);
-    let set_online = |validators: std::ops::Range<u32>, online| {
-        validators.for_each(|validator| assert!(chain.set_online(validator, online)));
-    };
-    assert!(!chain.set_online(6, true));
-    set_online(0..3, false);
-    assert!(matches!(fixture.post_and_wait(&chain, 1), PostStatus::Posted(_)));
-    assert!(matches!(fixture.post_and_wait(&chain, 2), PostStatus::Posted(_)));
-    assert_eq!(chain.state_root(BlockNumber(1), At::Finalized).unwrap(), None);
-    assert_eq!(chain.head().unwrap().finalized_height, 0);
-    // Four of six are two thirds.
-    set_online(2..3, true);
-    assert!(matches!(chain.status(BlockNumber(2)).unwrap(), PostStatus::Final(_)));
-    // What three attested before counts when the others come.
-    set_online(0..6, false);
-    set_online(0..3, true);
-    assert!(matches!(fixture.post_and_wait(&chain, 3), PostStatus::Posted(_)));
-    set_online(3..6, true);
-    assert!(matches!(chain.status(BlockNumber(3)).unwrap(), PostStatus::Final(_)));
-}
-
-#[test]
-fn a_refused_block_and_those_after_it_never_become_final() {
-    let (fixture, check) = (Fixture::new(), Scripted::default());
-    let chain = fixture.with_validators(4, &check);
-    assert!(matches!(fixture.post_and_wait(&chain, 1), PostStatus::Final(_)));
-    let refuse = |number, verdict| check.verdicts.lock().unwrap().insert(number, verdict);
-    refuse(2, Verdict::Invalid("invented accounts".into()));
-    assert!(matches!(fixture.post_and_wait(&chain, 2), PostStatus::Posted(_)));
-    assert!(matches!(fixture.post_and_wait(&chain, 3), PostStatus::Posted(_)));
-    assert_eq!(chain.refusal().unwrap(), "block 2: invented accounts");
-    // Nothing that is said later makes up for it; a reorganisation does.
-    refuse(2, Verdict::Valid);
-    fixture.slots(100);
-    assert!(matches!(chain.status(BlockNumber(2)).unwrap(), PostStatus::Posted(_)));
-    chain.reorganise(u64::MAX).unwrap();
-    assert_eq!(chain.refusal(), None);
-    assert!(matches!(fixture.post_and_wait(&chain, 2), PostStatus::Final(_)));
-}
-
-#[test]
-fn a_block_that_cannot_be_checked_yet_is_checked_again() {
-    let (fixture, check) = (Fixture::new(), Scripted::default());
-    let chain = fixture.with_validators(4, &check);
-    check.verdicts.lock().unwrap().insert(1, Verdict::Unavailable("no such file".into()));
-    assert!(matches!(fixture.post_and_wait(&chain, 1), PostStatus::Posted(_)));
-    assert_eq!(chain.refusal(), None);
-    check.verdicts.lock().unwrap().clear();
-    assert!(matches!(chain.status(BlockNumber(1)).unwrap(), PostStatus::Final(_)));
-}
-
-#[test]
-fn after_a_restart_what_is_not_final_is_checked_again_and_nothing_without_a_check() {
-    let (fixture, check) = (Fixture::new(), Scripted::default());
-    let chain = fixture.with_validators(4, &check);
-    fixture.post_and_wait(&chain, 1);
-    fixture.post(&chain, 2).unwrap();
-    fixture.slots(1);
-    assert!(matches!(chain.status(BlockNumber(2)).unwrap(), PostStatus::Posted(_)));
-    drop(chain);
-    fixture.slots(10);
-    let config = EmbeddedConfig { validators: 4, ..CONFIG };
-    let clock = Arc::new(fixture.clock.clone());
-    let chain = EmbeddedChain::open(&files(), fixture.dir.path(), config, clock).unwrap();
-    assert!(matches!(chain.status(BlockNumber(1)).unwrap(), PostStatus::Final(_)));
-    assert!(matches!(chain.status(BlockNumber(2)).unwrap(), PostStatus::Posted(_)));
-    let chain = chain.with_check(Box::new(check.clone()));
-    assert!(matches!(chain.status(BlockNumber(2)).unwrap(), PostStatus::Final(_)));
-    assert_eq!(check.asked.load(Ordering::Relaxed), 8);
-}
-
-#[test]
-fn more_validators_than_there_can_be_are_refused() {
-    let fixture = Fixture::new();
-    let config = EmbeddedConfig { validators: VALIDATORS_MAX + 1, ..CONFIG };
-    let (clock, key) = (Arc::new(fixture.clock.clone()), fixture.prover.key_words());
-    let refused = EmbeddedChain::create(&files(), fixture.dir.path(), config, root(0), &key, clock);
-    assert!(matches!(refused, Err(ChainError::Misuse(_))));
 }

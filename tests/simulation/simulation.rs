@@ -229,6 +229,7 @@ impl Simulation {
         let config = EmbeddedConfig { slot_ms: SLOT_MS, finality_slots, ..EmbeddedConfig::default() };
         let (disk, clock, world) = (self.disk.clone(), self.clock.clone(), Arc::clone(&self.world));
         let (far_chain, chain) = (Arc::clone(&self.far_chain), Arc::clone(&self.chain));
+        let chain_id = config.chain_id;
         let own_chain = self.temper.own_chain;
         let open = move |contract: &Contract<'_>| {
             let far = (!own_chain).then(|| far_chain.lock().clone()).flatten();
@@ -253,7 +254,7 @@ impl Simulation {
             .batch_prover(Arc::new(SimulatedBatchProver::new(self.seed)))
             .storage(Arc::new(self.disk.clone()))
             .clock(Arc::new(self.clock.clone()))
-            .chain(config.chain_id, open)
+            .chain(chain_id, open)
     }
 
     /// Opens the deployment.

@@ -32,6 +32,8 @@ Examples:
   arterial run --input recordings/ --replicate 1000 --shards 16 --json
   arterial run --input recordings/ --receipts all --out ward-7
   arterial run --devices 256 --seconds 3600 --metrics 127.0.0.1:9100
+  arterial run --validators 4 --out ward-7                a proof-of-stake chain in process, stakes alike
+  arterial run --validators 40,30,20,10 --out ward-7
   arterial run --chain http://127.0.0.1:8545 --contract 0x… --keystore key.json --password-file password --out ward-7
 
 Exit codes:
@@ -72,7 +74,8 @@ Exit codes:
 
 pub(super) const STATUS_HELP: &str = "\
 Reads the blocks in DIR and the contract; writes nothing, and may be run while DIR is in use. What a block that is not
-posted waits for is what the contract would say to it now.
+posted waits for is what the contract would say to it now. Of an embedded chain with validators it shows what each has at
+stake, who is silent, who was slashed and for what, and the newest certificate, which it checks.
 
 Examples:
   arterial status ward-7 --chain http://127.0.0.1:8545 --contract 0x…
@@ -81,7 +84,7 @@ Examples:
 
 Exit codes:
   0    every block is final, or on its way
-  1    a block can't be posted as things are, and an operator has to act; or it failed
+  1    a block can't be posted as things are, or validators refuse it, and an operator has to act; or it failed
   2    the command line is wrong";
 
 pub(super) const TOP_HELP: &str = "\

@@ -7,7 +7,7 @@ use arterial::protocol::{
     FieldElement, ShardCount, StateRoot,
     limits::{BUNDLE_WRITES_MAX, RECORD_BYTES_MAX, SHARDS_MAX, SLOTS_END},
 };
-use arterial::rollup::chain::embedded::VALIDATORS_MAX;
+use arterial::rollup::chain::embedded::{STAKE_MAX, VALIDATORS_MAX};
 #[cfg(feature = "ethereum")]
 use arterial::rollup::chain::{contract::Address, ethereum::Endpoint};
 pub(crate) use bench::{
@@ -123,6 +123,10 @@ pub(crate) struct SyntheticArgs {
     pub(crate) seconds: u32,
 }
 
+/// What each validator has at stake.
+#[derive(Clone, Debug)]
+pub(crate) struct Stakes(pub(crate) Vec<u64>);
+
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Deployment")]
 pub(crate) struct DeploymentArgs {
@@ -141,10 +145,10 @@ pub(crate) struct DeploymentArgs {
     /// Milliseconds from one block of the embedded chain to the next; 1,000 by default. Fixed when the directory is made
     #[arg(long, value_name = "MS", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
     pub(crate) slot_ms: Option<u64>,
-    /// Validators of the embedded chain, that check the proofs of every block before it is final; none by default. Each
-    /// repeats the check, in this process. Fixed when the directory is made
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(..=VALIDATORS_MAX as u64))]
-    pub(crate) validators: Option<u32>,
+    /// Validators of the embedded chain, by their number or by the stake of each, as 40,30,20,10; none by default. They check
+    /// the proofs of every block before they vote for it, all in this process. Fixed when the directory is made
+    #[arg(long, value_name = "N|STAKES", value_parser = stakes)]
+    pub(crate) validators: Option<Stakes>,
 }
 
 #[derive(Args, Debug)]
@@ -465,6 +469,20 @@ fn shards(text: &str) -> Result<u32, String> {
         .and_then(ShardCount::new)
         .map(ShardCount::get)
         .ok_or_else(|| format!("expected a power of two from 1 to {SHARDS_MAX}: 1, 2, 4, 8, …"))
+}
+
+fn stakes(text: &str) -> Result<Stakes, String> {
+    let all = text.split(',').map(|stake| stake.trim().parse().ok()).collect::<Option<Vec<u64>>>();
+    let stakes = match all.as_deref() {
+        Some(&[count]) => {
+            usize::try_from(count).ok().filter(|count| *count <= VALIDATORS_MAX).map(|n| vec![1; n])
+        }
+        _ => all
+            .filter(|all| all.len() <= VALIDATORS_MAX && all.iter().all(|one| (1..=STAKE_MAX).contains(one))),
+    };
+    stakes.map(Stakes).ok_or_else(|| {
+        format!("expected a number up to {VALIDATORS_MAX}, or as many stakes from 1 to {STAKE_MAX} with commas between")
+    })
 }
 
 fn two_shards(text: &str) -> Result<u32, String> {

@@ -207,7 +207,7 @@ pub(crate) fn deployment(dir: &Path, args: &DeploymentArgs) -> EngineBuilder {
     if args.slot_ms.is_some() || args.validators.is_some() {
         let mut config = EmbeddedConfig::default();
         config.slot_ms = args.slot_ms.unwrap_or(config.slot_ms);
-        config.validators = args.validators.unwrap_or(config.validators);
+        config.validators = args.validators.as_ref().map_or(config.validators, |stakes| stakes.0.clone());
         builder = builder.embedded_chain(config);
     }
     builder

@@ -142,3 +142,31 @@ fn a_block_is_verified_from_what_was_published_of_it() {
     assert_eq!(other.status.code(), Some(1));
     assert!(stderr(&other).contains("--validators"), "{}", stderr(&other));
 }
+
+#[test]
+fn a_consortiums_chain_shows_its_validators() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    json(&run_into(dir, &["--input", SAMPLES, "--validators", "40,30,20,10", "--json"]), 0);
+    for command in ["status", "inspect"] {
+        let shown = |args: &[&str]| {
+            let fixed = [OsStr::new(command), dir.as_os_str()];
+            run(fixed.into_iter().chain(args.iter().map(OsStr::new)))
+        };
+        let whole = json(&shown(&["--json"]), 0);
+        let consortium = &whole["consortium"];
+        let stakes: Vec<_> =
+            consortium["validators"].as_array().unwrap().iter().map(|one| &one["stake"]).collect();
+        assert_eq!(stakes, [40, 30, 20, 10]);
+        assert!(consortium["certificate"]["signatures"].as_u64().unwrap() >= 2, "{consortium}");
+        assert!(consortium["refusal"].is_null() && consortium["stalled"].is_null(), "{consortium}");
+        let text = stdout(&shown(&[]));
+        for line in ["more than two thirds of 100 stake", "newest certificate: height ", "it holds"] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+    }
+    for odd in ["129", "1,0", "1,", "a", "-1"] {
+        let output = run_into(dir, &["--validators", odd]);
+        assert_eq!(output.status.code(), Some(2), "{odd}: {}", stderr(&output));
+    }
+}

@@ -106,6 +106,21 @@ pub enum ChainError {
         /// The contract's own reason.
         error: contract::ContractError,
     },
+    /// So many of the chain's validators won't vote for it that it can't be posted.
+    #[error("the validators refuse block {number}: {what}")]
+    Refused {
+        /// The block.
+        number: BlockNumber,
+        /// What one of them found.
+        what: String,
+    },
+    /// The chain's validators have decided two blocks for one height, which a third of the stake that votes twice can bring
+    /// about. Nothing goes on there.
+    #[error("the chain has forked: {what}")]
+    Forked {
+        /// What was decided.
+        what: String,
+    },
     /// The chain's history on disk is damaged, and not as a crash damages it.
     #[error("the chain's history {path} is damaged: {what}")]
     Corrupt {

@@ -44,6 +44,7 @@ pub(crate) fn measure(args: &SettleArgs, interrupt: &Interrupt) -> Result<Settle
     let shards = ShardCount::new(args.shards).expect("the command line takes powers of two only");
     let config = EmbeddedConfig::default();
     let domain = Domain::derive(config.chain_id, &[5; 32]);
+    let final_after_ms = config.slot_ms * (config.finality_slots + 1);
     let begun = Instant::now();
     let keys = KeyPair::generate(shards)?;
     let prover = Prover::new(keys);
@@ -63,7 +64,7 @@ pub(crate) fn measure(args: &SettleArgs, interrupt: &Interrupt) -> Result<Settle
     let begun = Instant::now();
     let mut posted = Vec::with_capacity(blocks.len());
     for Proven { records, block, .. } in &blocks {
-        posted.push(post(&chain, &clock, config, *records, block)?);
+        posted.push(post(&chain, &clock, final_after_ms, *records, block)?);
     }
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let posts_per_second = blocks.len() as f64 / begun.elapsed().as_secs_f64();
@@ -115,12 +116,12 @@ fn moved(leaf: &ShardLeaf, number: BlockNumber, records: u64, shards: ShardCount
 fn post(
     chain: &EmbeddedChain,
     clock: &ManualClock,
-    config: EmbeddedConfig,
+    final_after_ms: u64,
     records: u64,
     block: &ProvenBlock,
 ) -> Result<Posted, CliError> {
     chain.post(block)?;
-    clock.advance_ms(config.slot_ms * (config.finality_slots + 1));
+    clock.advance_ms(final_after_ms);
     let number = block.statement().number;
     match chain.status(number)? {
         PostStatus::Final(inclusion) => {

@@ -1,15 +1,16 @@
 //! What the history holds, and its bytes. The layout is drawn in the module above.
 
-use super::{EmbeddedConfig, Outcome, TRANSACTIONS_MAX, Transaction, VALIDATORS_MAX};
+use super::{EmbeddedConfig, Outcome, TRANSACTIONS_MAX, Transaction, VALIDATORS_MAX, consensus::Record};
 use crate::chain::contract::{Address, BYTECODE, ContractError};
 use crate::proof::VerificationKey;
 use arterial_protocol::{FieldElement, StateRoot};
 
 const MAGIC: &[u8; 8] = b"ARTCHAIN";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const BLOCK: u8 = 1;
 const FINAL: u8 = 2;
 const REORGANISED: u8 = 3;
+const CONSENSUS: u8 = 4;
 
 /// How a history starts: everything that the state at height 0 follows from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,22 +25,26 @@ pub(super) struct Header {
 
 impl Header {
     /// Bytes of a header.
-    pub(super) const BYTES: usize = 12 + 5 * 8 + 2 * 32 + VerificationKey::WORDS * 32 + 4;
+    pub(super) const BYTES: usize =
+        12 + 5 * 8 + 2 * 32 + VerificationKey::WORDS * 32 + VALIDATORS_MAX * 8 + 4;
 
     pub(super) fn own_code() -> [u8; 32] {
         *blake3::hash(BYTECODE).as_bytes()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let EmbeddedConfig { chain_id, slot_ms, finality_slots, validators } = self.config;
+        let EmbeddedConfig { chain_id, slot_ms, finality_slots, seed, ref validators } = self.config;
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&VERSION.to_le_bytes());
-        for number in [chain_id, slot_ms, finality_slots, validators.into(), self.genesis_ms] {
+        for number in [chain_id, slot_ms, finality_slots, seed, self.genesis_ms] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
         bytes.extend_from_slice(&self.code);
         bytes.extend_from_slice(&self.genesis.0.to_be_bytes());
         bytes.extend_from_slice(self.key.as_flattened());
+        for stake in validators.iter().copied().chain(core::iter::repeat(0)).take(VALIDATORS_MAX) {
+            bytes.extend_from_slice(&stake.to_le_bytes());
+        }
         bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
         bytes
     }
@@ -62,11 +67,12 @@ impl Header {
     }
 
     fn decode_content(reader: &mut Reader<'_>) -> Option<Self> {
-        let config = EmbeddedConfig {
+        let mut config = EmbeddedConfig {
             chain_id: reader.u64()?,
             slot_ms: reader.u64()?,
             finality_slots: reader.u64()?,
-            validators: u32::try_from(reader.u64()?).ok().filter(|count| *count <= VALIDATORS_MAX)?,
+            seed: reader.u64()?,
+            validators: Vec::new(),
         };
         let (genesis_ms, code) = (reader.u64()?, reader.array()?);
         let genesis = StateRoot(FieldElement::from_be_bytes(reader.array()?)?);
@@ -74,7 +80,17 @@ impl Header {
         for word in &mut key {
             *word = reader.array()?;
         }
-        (reader.0.is_empty() && config.slot_ms > 0).then_some(Self { config, genesis_ms, code, genesis, key })
+        let stakes = (0..VALIDATORS_MAX).map(|_| reader.u64()).collect::<Option<Vec<_>>>()?;
+        let count = stakes.iter().position(|stake| *stake == 0).unwrap_or(VALIDATORS_MAX);
+        let is_padded = stakes[count..].iter().all(|stake| *stake == 0);
+        config.validators = stakes[..count].to_vec();
+        (reader.0.is_empty() && is_padded && config.check().is_ok()).then_some(Self {
+            config,
+            genesis_ms,
+            code,
+            genesis,
+            key,
+        })
     }
 }
 
@@ -87,6 +103,8 @@ pub(super) enum Frame {
     Final(u64),
     /// Every block above this height was taken away.
     Reorganised(u64),
+    /// What validators did, in order.
+    Consensus(Vec<Record>),
 }
 
 /// A base-chain block that holds transactions, and the state they led to.
@@ -138,6 +156,10 @@ impl Frame {
                 bytes.push(BLOCK);
                 block.encode(&mut bytes);
             }
+            Self::Consensus(records) => {
+                bytes.push(CONSENSUS);
+                records.iter().for_each(|record| record.encode(&mut bytes));
+            }
         }
         bytes
     }
@@ -149,6 +171,13 @@ impl Frame {
             [FINAL] => Self::Final(reader.u64()?),
             [REORGANISED] => Self::Reorganised(reader.u64()?),
             [BLOCK] => Self::Block(Block::decode(&mut reader)?),
+            [CONSENSUS] => {
+                let mut records = Vec::new();
+                while !reader.0.is_empty() {
+                    records.push(Record::decode(&mut reader)?);
+                }
+                (!records.is_empty()).then_some(Self::Consensus(records))?
+            }
             _ => return None,
         };
         reader.0.is_empty().then_some(frame)
@@ -156,7 +185,7 @@ impl Frame {
 }
 
 impl Block {
-    fn encode(&self, bytes: &mut Vec<u8>) {
+    pub(super) fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.height.to_le_bytes());
         bytes.extend_from_slice(&length(self.transactions.len()));
         for (transaction, receipt) in &self.transactions {
@@ -179,7 +208,7 @@ impl Block {
         }
     }
 
-    fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         let mut block = Self { height: reader.u64()?, ..Self::default() };
         let transactions = reader.u32()?;
         if usize::try_from(transactions).ok()? > TRANSACTIONS_MAX {
@@ -214,24 +243,24 @@ pub(super) fn length(length: usize) -> [u8; 4] {
 }
 
 /// The unread rest of some bytes.
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (array, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*array)
     }
 
-    fn u32(&mut self) -> Option<u32> {
+    pub(super) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    fn u64(&mut self) -> Option<u64> {
+    pub(super) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
-    fn bytes(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn bytes(&mut self) -> Option<Vec<u8>> {
         let length = usize::try_from(self.u32()?).ok()?;
         let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
