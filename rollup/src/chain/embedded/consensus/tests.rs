@@ -294,6 +294,14 @@ fn records() -> Vec<Record> {
     ]
 }
 
+/// Changing the format is a deliberate act: a new version, and a new value here.
+#[test]
+fn the_format_of_records_is_pinned() {
+    let frame = Frame::Consensus(records());
+    let hash = blake3::hash(&frame.encode()).to_hex();
+    assert_eq!(hash.as_str(), "34efe2820e0c46ac38d03c54a262c4cb4373d699ad86fbe379b69f3c45057440");
+}
+
 #[test]
 fn records_have_one_encoding() {
     let bytes = Frame::Consensus(records()).encode();
