@@ -62,6 +62,8 @@ pub(crate) struct Suffered {
     /// Of the p99.
     ratio: f64,
     flood_writes_per_second: f64,
+    /// With those of the warm-up.
+    flood_writes: u64,
 }
 
 /// Measures; the report.
@@ -103,7 +105,7 @@ fn suffer(
     let trees = Trees::create(&*storage, dir, DOMAIN, count)?;
     let mut committer = Committer::new(&shards, Some(trees));
 
-    let mut phase = |flooded: bool| -> Result<(Quantiles, f64), CliError> {
+    let mut phase = |flooded: bool| -> Result<(Quantiles, f64, u64), CliError> {
         let (answered, flood) = (Answered::default(), Answered::default());
         let mut loads = vec![Load {
             submitter: &mut steady,
@@ -122,11 +124,13 @@ fn suffer(
         let ((begun, before), (ended, after)) = (driven.before, driven.after);
         #[expect(clippy::cast_precision_loss, reason = "a rate")]
         let flood_rate = (after - before) as f64 / (ended - begun).as_secs_f64();
-        Ok((Quantiles::of(&driven.latencies[0].all()), flood_rate))
+        let floods = flood.durable.load(Ordering::Relaxed);
+        Ok((Quantiles::of(&driven.latencies[0].all()), flood_rate, floods))
     };
-    let (idle_ms, _) = phase(false)?;
-    let (flooded_ms, flood_writes_per_second) = phase(true)?;
-    Ok(Suffered { idle_ms, flooded_ms, ratio: flooded_ms.p99 / idle_ms.p99, flood_writes_per_second })
+    let (idle_ms, ..) = phase(false)?;
+    let (flooded_ms, flood_writes_per_second, flood_writes) = phase(true)?;
+    let ratio = flooded_ms.p99 / idle_ms.p99;
+    Ok(Suffered { idle_ms, flooded_ms, ratio, flood_writes_per_second, flood_writes })
 }
 
 impl FairnessReport {

@@ -137,11 +137,10 @@ fn fairness_is_measured_with_and_without_a_flood() {
     let report = json(&arterial().args(args).arg("--dir").arg(temp.path()).output().unwrap(), 0);
     for who in ["neighbour", "alarms"] {
         let suffered = &report[who];
-        for figure in [&suffered["ratio"], &suffered["idle_ms"]["p99"]] {
+        // Of all, as a slow machine may spend the measured second on committing what the warm-up flooded it with.
+        for figure in [&suffered["ratio"], &suffered["flood_writes"], &suffered["idle_ms"]["p99"]] {
             assert!(figure.as_f64().unwrap() > 0.0, "{who}: {report}");
         }
-        // A slow machine may spend that second on committing what the warm-up flooded it with.
-        assert!(suffered["flood_writes_per_second"].as_f64().unwrap() >= 0.0, "{who}: {report}");
     }
     let alone = ["bench", "fairness", "--shards", "1"];
     assert_eq!(arterial().args(alone).output().unwrap().status.code(), Some(2));
