@@ -308,8 +308,8 @@ Exit codes:
 
 pub(super) const ALL_HELP: &str = "\
 Measures ingest, commit, prove, fairness, settle, verify and pipeline, each for a short time, ingest also by cores and by
-shards, and proving by threads. Takes some two minutes with the defaults. Figures to rely on come from each bench alone, longer and
-more often (`--seconds`, `--runs`), on a machine that does nothing else.
+shards, and proving by threads. Takes some two minutes with the defaults. Figures to rely on come from each bench alone,
+longer and more often (`--seconds`, `--runs`), on a machine that does nothing else.
 
 Examples:
   arterial bench all --report

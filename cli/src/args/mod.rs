@@ -3,24 +3,18 @@
 mod bench;
 mod help;
 
-use arterial::protocol::{
-    FieldElement, ShardCount, StateRoot,
-    limits::{BUNDLE_WRITES_MAX, RECORD_BYTES_MAX, SHARDS_MAX, SLOTS_END},
-};
+use arterial::protocol::{FieldElement, ShardCount, StateRoot, limits::SHARDS_MAX};
 use arterial::rollup::chain::embedded::{STAKE_MAX, VALIDATORS_MAX};
 #[cfg(feature = "ethereum")]
 use arterial::rollup::chain::{contract::Address, ethereum::Endpoint};
 pub(crate) use bench::{
-    AllArgs, OutputArgs, PipelineArgs, PlaceArgs, SettleArgs, VerifyBenchArgs, WorkloadName,
+    AllArgs, BenchAuth, BenchCommand, CommitArgs, FairnessArgs, IngestArgs, OpenArgs, OutputArgs, PeersArgs,
+    PipelineArgs, ProveArgs, SettleArgs, VerifyBenchArgs, WorkloadName,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedU64ValueParser};
-use help::{
-    ALL_HELP, COMMIT_HELP, EXAMPLES, EXPORT_HELP, FAIRNESS_HELP, INGEST_HELP, INSPECT_HELP, OPEN_HELP,
-    PIPELINE_HELP, PROVE_HELP, REPAIR_HELP, RUN_HELP, SETTLE_HELP, STATUS_HELP, TOP_HELP, VERIFY_BENCH_HELP,
-    VERIFY_HELP,
-};
 #[cfg(feature = "ethereum")]
 use help::{DEPLOY_HELP, REBUILD_HELP};
+use help::{EXAMPLES, EXPORT_HELP, INSPECT_HELP, REPAIR_HELP, RUN_HELP, STATUS_HELP, TOP_HELP, VERIFY_HELP};
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, str::FromStr};
 
 /// Makes medical-device writes durable, commits them, proves each block and settles it on a proof-of-stake chain.
@@ -245,187 +239,6 @@ pub(crate) struct ExportArgs {
     pub(crate) out: PathBuf,
 }
 
-#[derive(Subcommand, Debug)]
-pub(crate) enum BenchCommand {
-    /// How many writes a second become durable, and how soon
-    #[command(after_long_help = INGEST_HELP, after_help = INGEST_HELP)]
-    Ingest(IngestArgs),
-    /// How many records a second are proven to follow the rules
-    #[command(after_long_help = PROVE_HELP, after_help = PROVE_HELP)]
-    Prove(ProveArgs),
-    /// How many records a second move their accounts, when nothing else is done
-    #[command(after_long_help = COMMIT_HELP, after_help = COMMIT_HELP)]
-    Commit(CommitArgs),
-    /// What a flood does to the latencies of those who have nothing to do with it
-    #[command(after_long_help = FAIRNESS_HELP, after_help = FAIRNESS_HELP)]
-    Fairness(FairnessArgs),
-    /// How long a deployment takes to open that was killed amid its work
-    #[command(after_long_help = OPEN_HELP, after_help = OPEN_HELP)]
-    Open(OpenArgs),
-    /// What a block costs on the base chain, and how fast blocks are proven and posted
-    #[command(after_long_help = SETTLE_HELP, after_help = SETTLE_HELP)]
-    Settle(SettleArgs),
-    /// How many receipts a second anybody can check
-    #[command(after_long_help = VERIFY_BENCH_HELP, after_help = VERIFY_BENCH_HELP)]
-    Verify(VerifyBenchArgs),
-    /// The whole path: from writes that are due to blocks that are final
-    #[command(after_long_help = PIPELINE_HELP, after_help = PIPELINE_HELP)]
-    Pipeline(PipelineArgs),
-    /// Each of them shortly, in one report, and how figures grow with shards and threads
-    #[command(after_long_help = ALL_HELP, after_help = ALL_HELP)]
-    All(AllArgs),
-    /// Other stores and provers side by side with this one, by a program of its own: see `arterial bench peers --help`
-    #[command(disable_help_flag = true)]
-    Peers(PeersArgs),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct PeersArgs {
-    /// What that program takes
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) args: Vec<OsString>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ProveArgs {
-    /// Records of the block
-    #[arg(long, value_name = "N", default_value_t = 1 << 18, value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 22))]
-    pub(crate) records: u32,
-    /// Devices that wrote them in turn, at most 1,024 each
-    #[arg(long, value_name = "M", default_value_t = 1 << 14, value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20))]
-    pub(crate) devices: u32,
-    /// Shards that the devices are spread over, a power of two
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = shards)]
-    pub(crate) shards: u32,
-    /// Threads that prove; one for each core by default
-    #[arg(long, value_name = "T", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
-    pub(crate) threads: Option<usize>,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct IngestArgs {
-    /// How devices authenticate their writes
-    #[arg(long, value_enum, default_value_t = BenchAuth::Mac)]
-    pub(crate) auth: BenchAuth,
-    /// What the devices send; without it, records of one size
-    #[arg(long, value_enum, conflicts_with = "record_bytes")]
-    pub(crate) workload: Option<WorkloadName>,
-    /// Which of all such workloads: the same for the same seed
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "workload")]
-    pub(crate) seed: u64,
-    /// Bytes of a canonical record: a multiple of 64 from 128 to 65,536
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = record_bytes)]
-    pub(crate) record_bytes: usize,
-    /// Shards, a power of two
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = shards)]
-    pub(crate) shards: u32,
-    /// Threads that submit
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
-    pub(crate) writers: usize,
-    /// Devices, spread over the writers
-    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
-    pub(crate) devices: usize,
-    /// Writes of a bundle
-    #[arg(long, value_name = "N", default_value_t = 1024,
-        value_parser = RangedU64ValueParser::<usize>::new().range(1..=BUNDLE_WRITES_MAX as u64))]
-    pub(crate) bundle: usize,
-    /// How long to measure, after a second that is not
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
-    pub(crate) seconds: u64,
-    /// Writes a second that are due; without it, as many as become durable
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..=100_000_000))]
-    pub(crate) rate: Option<u64>,
-    /// Move the accounts behind the log, as a running deployment does
-    #[arg(long)]
-    pub(crate) commit: bool,
-    /// Measure again on one core, on two, four and so on
-    #[arg(long, conflicts_with = "rate")]
-    pub(crate) by_cores: bool,
-    #[command(flatten)]
-    pub(crate) place: PlaceArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct CommitArgs {
-    /// Records to commit
-    #[arg(long, value_name = "N", default_value_t = 1 << 22, value_parser = RangedU64ValueParser::<u64>::new().range(1..=1 << 32))]
-    pub(crate) records: u64,
-    /// Devices, spread over the shards, which write in turn
-    #[arg(long, value_name = "M", default_value_t = 16_384, value_parser = RangedU64ValueParser::<u32>::new().range(1..=SLOTS_END.into()))]
-    pub(crate) devices: u32,
-    /// Shards, a power of two
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = shards)]
-    pub(crate) shards: u32,
-    #[command(flatten)]
-    pub(crate) place: PlaceArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct FairnessArgs {
-    /// Writes a second of the neighbour, and of the alarms
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = RangedU64ValueParser::<u64>::new().range(1..=1_000_000))]
-    pub(crate) rate: u64,
-    /// Bytes of a canonical record: a multiple of 64 from 128 to 65,536
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = record_bytes)]
-    pub(crate) record_bytes: usize,
-    /// Shards, a power of two, of which one is flooded
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = two_shards)]
-    pub(crate) shards: u32,
-    /// Devices behind the flooding gateway, and as many that write steadily
-    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1 << 18))]
-    pub(crate) devices: usize,
-    /// How long each of four phases is, after a second that is not measured
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
-    pub(crate) seconds: u64,
-    #[command(flatten)]
-    pub(crate) place: PlaceArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct OpenArgs {
-    /// Records that are about written when the run is killed
-    #[arg(long, value_name = "N", default_value_t = 50_000_000, value_parser = RangedU64ValueParser::<u64>::new().range(1..=1 << 32))]
-    pub(crate) records: u64,
-    /// Writes a second that are due until then
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = RangedU64ValueParser::<u64>::new().range(1..=100_000_000))]
-    pub(crate) rate: u64,
-    /// Shards, a power of two
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = shards)]
-    pub(crate) shards: u32,
-    #[command(flatten)]
-    pub(crate) place: PlaceArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-/// How the devices of a bench authenticate their writes.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum BenchAuth {
-    /// Not at all: the host vouches for them.
-    None,
-    /// Each device shares a MAC key with the sequencer.
-    Mac,
-    /// Each device signs each write.
-    Ed25519,
-    /// A gateway signs once for many writes.
-    Bundle,
-}
-
-fn record_bytes(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|bytes: &usize| (128..=RECORD_BYTES_MAX).contains(bytes) && bytes.is_multiple_of(64))
-        .ok_or_else(|| format!("expected a multiple of 64 from 128 to {RECORD_BYTES_MAX}"))
-}
-
 /// How devices authenticate their writes.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Auth {
@@ -483,10 +296,6 @@ fn stakes(text: &str) -> Result<Stakes, String> {
     stakes.map(Stakes).ok_or_else(|| {
         format!("expected a number up to {VALIDATORS_MAX}, or as many stakes from 1 to {STAKE_MAX} with commas between")
     })
-}
-
-fn two_shards(text: &str) -> Result<u32, String> {
-    shards(text).and_then(|shards| if shards >= 2 { Ok(shards) } else { Err("expected two at least".into()) })
 }
 
 fn state_root(text: &str) -> Result<StateRoot, String> {
