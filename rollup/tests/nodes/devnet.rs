@@ -1,8 +1,8 @@
 //! A proof-of-stake chain of real clients: a beacon node with eight validators (Lodestar), and the execution node that it
 //! drives (EthereumJS), from npm, on loopback, with a genesis of their own each time.
 //!
-//! `npm ci --ignore-scripts --prefix rollup/tests/devnet` gets them. They are of 2023: the rules are Shanghai's, without
-//! blobs, and they are for tests only.
+//! `npm ci --ignore-scripts --prefix rollup/tests/devnet` gets them. The beacon node is of 2023: the rules are Shanghai's,
+//! without blobs, and it is for tests only.
 #![allow(dead_code, reason = "not every test that includes this uses all of it")]
 #![allow(clippy::unwrap_used, reason = "clippy allows it in test functions, and not in what they share")]
 
@@ -19,13 +19,21 @@ use std::{
 
 const STARTING_MAX: Duration = Duration::from_secs(120);
 const VALIDATORS: u32 = 8;
-const SLOT_S: u32 = 1;
+/// A slot. The validators give up a proposal that takes longer to make, and are asked to put the same transactions into the
+/// next one: a chain whose nodes can't execute a full block in a slot stands still.
+pub(crate) const SLOT: Duration = Duration::from_secs(2);
+/// Of a block: a deployment, or six of the transactions that post. The execution node is JavaScript, and each of these
+/// takes it a tenth of a second and more.
+const GAS_LIMIT: u32 = 2_000_000;
+/// Lines of a node's log that are shown where a test fails.
+const LOG_LINES: usize = 40;
 
 /// Both nodes; they end with the value.
 pub(crate) struct Devnet {
     rpc: u16,
     beacon: u16,
     children: Vec<Child>,
+    logs: Vec<PathBuf>,
     agent: ureq::Agent,
 }
 
@@ -35,7 +43,7 @@ impl Devnet {
         fs::create_dir_all(dir).unwrap();
         let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).build();
         let [rpc, engine, peers, beacon, gossip] = free_ports();
-        let mut devnet = Self { rpc, beacon, children: Vec::new(), agent: config.into() };
+        let mut devnet = Self { rpc, beacon, children: Vec::new(), logs: Vec::new(), agent: config.into() };
         fs::write(dir.join("jwt.hex"), hex::encode(secret())).unwrap();
         fs::write(dir.join("genesis.json"), genesis().to_string()).unwrap();
         let execution = execution(rpc, engine, peers);
@@ -57,7 +65,9 @@ impl Devnet {
     }
 
     fn spawn(&mut self, dir: &Path, name: &str, environment: &[(&str, &str)], arguments: &[String]) {
-        let log = File::create(dir.join(format!("{name}.log"))).unwrap();
+        let path = dir.join(format!("{name}.log"));
+        let log = File::create(&path).unwrap();
+        self.logs.push(path);
         let child = Command::new("node")
             .args(arguments)
             .envs(environment.iter().copied())
@@ -113,6 +123,12 @@ impl Drop for Devnet {
         for child in self.children.iter_mut().rev() {
             let _ = (child.kill(), child.wait());
         }
+        // They go with their directory.
+        for path in self.logs.iter().filter(|_| thread::panicking()) {
+            let log = fs::read_to_string(path).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            eprintln!("{}:\n{}", path.display(), lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"));
+        }
     }
 }
 
@@ -160,7 +176,7 @@ fn genesis() -> Value {
     let zeros = format!("0x{}", "0".repeat(64));
     json!({
         "config": config, "number": "0x0", "nonce": "0x0", "timestamp": "0x0", "extraData": "0x", "difficulty": "0x0",
-        "gasLimit": "0x1c9c380", "gasUsed": "0x0", "baseFeePerGas": "0x3b9aca00", "mixHash": zeros, "parentHash": zeros,
+        "gasLimit": format!("{GAS_LIMIT:#x}"), "gasUsed": "0x0", "baseFeePerGas": "0x3b9aca00", "mixHash": zeros, "parentHash": zeros,
         "coinbase": format!("0x{}", "0".repeat(40)),
         "alloc": { &ACCOUNT[2..]: { "balance": "0x56bc75e2d63100000" } },
     })
@@ -198,7 +214,7 @@ fn beacon_node(genesis: &str, online: &str, engine: u16, rpc: u16, beacon: u16, 
         ("--genesisValidators", VALIDATORS.to_string()),
         ("--startValidators", online.to_owned()),
         ("--genesisEth1Hash", genesis.to_owned()),
-        ("--params.SECONDS_PER_SLOT", SLOT_S.to_string()),
+        ("--params.SECONDS_PER_SLOT", SLOT.as_secs().to_string()),
         ("--execution.urls", url(engine)),
         ("--eth1.providerUrls", url(rpc)),
         ("--rest.port", beacon.to_string()),
