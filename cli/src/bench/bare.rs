@@ -1,6 +1,7 @@
 //! What the disk does with nothing of ours above it.
 
 use super::report::latencies;
+use crate::error::CliError;
 use arterial::storage::{FileStorage, Storage as _};
 use hdrhistogram::Histogram;
 use std::{
@@ -21,38 +22,50 @@ pub(crate) struct BareCommits {
     pub(crate) latencies: Histogram<u64>,
 }
 
-/// Commits of so many bytes by so many threads, each over written space of a file of its own, as segments are; one after
-/// the other, or one every so often.
-pub(crate) fn bare_commits(
-    dir: &Path,
-    commit_bytes: usize,
-    threads: usize,
-    every: Option<Duration>,
-) -> io::Result<BareCommits> {
-    let commit: Vec<u8> = (0..=u8::MAX).cycle().take(commit_bytes.max(1)).collect();
-    thread::scope(|scope| {
-        let commit = &commit;
-        let threads: Vec<_> = (0..threads)
-            .map(|n| scope.spawn(move || commits_of_one(&dir.join(format!("bare-{n}")), commit, every)))
-            .collect();
-        let mut all = BareCommits { bytes_per_second: 0.0, latencies: latencies() };
-        for thread in threads {
-            let one = thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))?;
-            all.bytes_per_second += one.bytes_per_second;
-            all.latencies.add(one.latencies).expect("all have the same range");
-        }
-        Ok(all)
-    })
+/// What one thread commits: so many bytes, one after the other or one every so often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Commits {
+    pub(crate) bytes: usize,
+    pub(crate) every: Option<Duration>,
 }
 
-fn commits_of_one(path: &Path, commit: &[u8], every: Option<Duration>) -> io::Result<BareCommits> {
+impl BareCommits {
+    /// Those of several threads together.
+    pub(crate) fn sum(all: &[Self]) -> Self {
+        let mut sum = Self { bytes_per_second: 0.0, latencies: latencies() };
+        for one in all {
+            sum.bytes_per_second += one.bytes_per_second;
+            sum.latencies.add(&one.latencies).expect("all have the same range");
+        }
+        sum
+    }
+}
+
+/// Commits of several threads at once, each over written space of a file of its own, as segments are.
+pub(crate) fn bare_commits(dir: &Path, commits: &[Commits]) -> Result<Vec<BareCommits>, CliError> {
+    let measured = thread::scope(|scope| {
+        let threads: Vec<_> = commits
+            .iter()
+            .zip(0..)
+            .map(|(commits, n)| scope.spawn(move || commits_of_one(&dir.join(format!("bare-{n}")), *commits)))
+            .collect();
+        let joined = |thread: thread::ScopedJoinHandle<'_, io::Result<BareCommits>>| {
+            thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))
+        };
+        threads.into_iter().map(joined).collect::<io::Result<_>>()
+    });
+    measured.map_err(|source| CliError::Io { action: "measure the disk in", path: dir.to_owned(), source })
+}
+
+fn commits_of_one(path: &Path, Commits { bytes, every }: Commits) -> io::Result<BareCommits> {
+    let commit: Vec<u8> = (0..=u8::MAX).cycle().take(bytes.max(1)).collect();
     let file = FileStorage.create(path, FILE_BYTES.max(commit.len() as u64))?;
     let mut latencies = latencies();
     let (begun, mut commits, mut offset) = (Instant::now(), 0u32, 0);
     while begun.elapsed() < MEASURE_FOR {
         let due = every.map_or_else(Instant::now, |every| begun + every * commits);
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        file.write_at(commit, offset)?;
+        file.write_at(&commit, offset)?;
         file.sync()?;
         latencies.saturating_record(due.elapsed().as_micros().try_into().unwrap_or(u64::MAX));
         commits += 1;

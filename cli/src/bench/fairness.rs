@@ -1,6 +1,7 @@
 //! `arterial bench fairness`: what a flood does to those who have nothing to do with it.
 
 use super::{
+    bare::{BareCommits, Commits, bare_commits},
     committer::Committer,
     findings::{Findings, side_by_side},
     ingest::DOMAIN,
@@ -20,7 +21,10 @@ use crate::{
 use arterial::{
     EngineError,
     protocol::{ShardCount, ShardId, limits::RECORD_HEAD_BYTES},
-    shards::{Lane, Shards, ShardsConfig},
+    shards::{
+        Lane, Shards, ShardsConfig,
+        limits::{GROUP_BYTES, GROUP_WRITES},
+    },
     storage::{FileStorage, Storage},
 };
 use serde::Serialize;
@@ -39,6 +43,9 @@ const NEIGHBOUR: ShardId = ShardId(1);
 /// so the calls are small.
 const FLOOD_CALL_WRITES: usize = 256;
 
+/// How often the disk alone is written to in place of the neighbour, which writes about as often.
+const STEADY_EVERY: Duration = Duration::from_millis(1);
+
 /// What `arterial bench fairness` prints.
 #[derive(Serialize, Debug)]
 pub(crate) struct FairnessReport {
@@ -50,6 +57,8 @@ pub(crate) struct FairnessReport {
     devices: usize,
     /// Another shard, while its neighbour is flooded by routine writes.
     neighbour: Suffered,
+    /// The same with nothing of ours above the disk: commits of as many bytes, alone and beside those of the flood.
+    bare: BareSuffered,
     /// Alarms, while their own shard is flooded by bulk writes.
     alarms: Suffered,
 }
@@ -66,16 +75,28 @@ pub(crate) struct Suffered {
     flood_writes: u64,
 }
 
+/// Latencies of the disk alone, and beside another thread's commits to another file.
+#[derive(Serialize, Debug)]
+pub(crate) struct BareSuffered {
+    idle_ms: Quantiles,
+    flooded_ms: Quantiles,
+    /// Of the p99: what no engine on this disk can go below.
+    ratio: f64,
+}
+
 /// Measures; the report.
 pub(crate) fn measure(args: &FairnessArgs, interrupt: &Interrupt) -> Result<FairnessReport, CliError> {
-    // Both go at the end: a file system that tells the disk what is free is busy with that for a while.
+    // All goes at the end: a file system that tells the disk what is free is busy with that for a while.
     let dir = super::work_dir(&args.place.dir)?;
+    let neighbour = suffer(args, &dir.path().join("neighbour"), NEIGHBOUR, [Lane::Routine; 2], interrupt)?;
+    let bare = bare(args, dir.path(), neighbour.flood_writes_per_second)?;
     Ok(FairnessReport {
         record_bytes: args.record_bytes,
         shards: args.shards,
         rate: args.rate,
         devices: args.devices,
-        neighbour: suffer(args, &dir.path().join("neighbour"), NEIGHBOUR, [Lane::Routine; 2], interrupt)?,
+        neighbour,
+        bare,
         alarms: suffer(args, &dir.path().join("alarms"), FLOODED, [Lane::Alarm, Lane::Bulk], interrupt)?,
     })
 }
@@ -133,6 +154,22 @@ fn suffer(
     Ok(Suffered { idle_ms, flooded_ms, ratio, flood_writes_per_second, flood_writes })
 }
 
+/// What the disk does with the neighbour's bytes, alone and while the flood's come as fast as they came, in the groups that
+/// the engine made of them.
+fn bare(args: &FairnessArgs, dir: &Path, flood_writes_per_second: f64) -> Result<BareSuffered, CliError> {
+    let steady_writes = usize::try_from(args.rate).unwrap_or(usize::MAX).div_ceil(1000);
+    let commits = |writes, every| Commits { bytes: writes * args.record_bytes, every: Some(every) };
+    let steady = commits(steady_writes, STEADY_EVERY);
+    let group = GROUP_WRITES.min(GROUP_BYTES / args.record_bytes);
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    let every = Duration::from_secs_f64(group as f64 / flood_writes_per_second.max(1.0));
+    let flood = commits(group, every);
+    let quantiles = |commits: &[BareCommits]| Quantiles::of(&commits[0].latencies);
+    let idle_ms = quantiles(&bare_commits(dir, &[steady])?);
+    let flooded_ms = quantiles(&bare_commits(dir, &[steady, flood])?);
+    Ok(BareSuffered { idle_ms, flooded_ms, ratio: flooded_ms.p99 / idle_ms.p99 })
+}
+
 impl FairnessReport {
     fn lines(&self) -> Lines {
         let mut lines = Lines::default();
@@ -153,13 +190,20 @@ impl FairnessReport {
                 ),
             );
         }
+        line("the disk alone, idle, ms", self.bare.idle_ms.to_string());
+        line("the disk alone, flooded", self.bare.flooded_ms.to_string());
+        line("  p99 with the flood", format!("{:.2} times as long", self.bare.ratio));
         lines
     }
 }
 
 impl Findings for FairnessReport {
     fn headline(&self) -> Vec<(&'static str, f64)> {
-        vec![("neighbour_ratio", self.neighbour.ratio), ("alarms_ratio", self.alarms.ratio)]
+        vec![
+            ("neighbour_ratio", self.neighbour.ratio),
+            ("bare_ratio", self.bare.ratio),
+            ("alarms_ratio", self.alarms.ratio),
+        ]
     }
 
     fn tiles(&self) -> Vec<Tile> {
@@ -170,10 +214,12 @@ impl Findings for FairnessReport {
     }
 
     fn sections(&self) -> Vec<Section> {
-        let Self { neighbour, alarms, .. } = self;
+        let Self { neighbour, bare, alarms, .. } = self;
         let figures = [
             ("another shard, alone", neighbour.idle_ms.p99),
             ("another shard, beside a flood", neighbour.flooded_ms.p99),
+            ("the disk, alone", bare.idle_ms.p99),
+            ("the disk, beside a flood", bare.flooded_ms.p99),
             ("alarms, alone", alarms.idle_ms.p99),
             ("alarms, amid a flood", alarms.flooded_ms.p99),
         ];

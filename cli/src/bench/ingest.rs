@@ -1,7 +1,7 @@
 //! `arterial bench ingest`: how many writes a second become durable, and how soon.
 
 use super::{
-    bare::{BareCommits, bare_commits},
+    bare::{BareCommits, Commits, bare_commits},
     committer::Committer,
     disk::{CountedStorage, DiskCounts},
     load::{Answered, CALL_WRITES, Driven, Load, Pace, Running, WARM_UP, drive},
@@ -179,11 +179,8 @@ fn limits(args: &IngestArgs, measured: &Driven<Snapshot>, dir: &Path) -> Result<
         usize::try_from((after.record_bytes - before.record_bytes) / answered).unwrap_or(usize::MAX);
     let threads = args.shards.min(4);
     let bare = |every| -> Result<BareCommits, CliError> {
-        bare_commits(dir, commit_bytes, threads as usize, every).map_err(|source| CliError::Io {
-            action: "measure the disk in",
-            path: dir.to_owned(),
-            source,
-        })
+        let commits = vec![Commits { bytes: commit_bytes, every }; threads as usize];
+        Ok(BareCommits::sum(&bare_commits(dir, &commits)?))
     };
     let every = (after.at - before.at).mul_f64(f64::from(threads) / syncs_per_run(syncs));
     Ok(Limits {

@@ -142,6 +142,7 @@ fn fairness_is_measured_with_and_without_a_flood() {
             assert!(figure.as_f64().unwrap() > 0.0, "{who}: {report}");
         }
     }
+    assert!(report["bare"]["ratio"].as_f64().unwrap() > 0.0, "{report}");
     let alone = ["bench", "fairness", "--shards", "1"];
     assert_eq!(arterial().args(alone).output().unwrap().status.code(), Some(2));
 }
