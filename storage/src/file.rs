@@ -1,6 +1,6 @@
 //! Files of the operating system.
 
-use crate::{Blob, Lock, Map, Storage, temporary_for};
+use crate::{BYTES_AT_ONCE, Blob, Lock, Map, Storage, temporary_for};
 use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -14,10 +14,6 @@ use std::{
 /// The file system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileStorage;
-
-/// What is written at once to files that nobody waits for: a fifth of a millisecond of a fast disk, as a log's sync has to
-/// wait for what was handed to the disk before it.
-const BYTES_AT_ONCE: usize = 256 << 10;
 
 /// Readings and keys are nobody else's business.
 const OWNER_ONLY: u32 = 0o600;
@@ -48,11 +44,12 @@ static ZEROS: Zeros = Zeros([0; BYTES_AT_ONCE]);
 /// changing that note is a journal commit with every sync: an append over zeros syncs its own data only.
 ///
 /// They go past the page cache where they can: nobody reads them.
-fn write_zeros(file: &File, path: &Path, bytes: u64) -> io::Result<()> {
+fn write_zeros(file: &File, path: &Path, bytes: u64, pace: &mut dyn FnMut(u64)) -> io::Result<()> {
     let flags = i32::try_from(OFlags::DIRECT.bits()).unwrap_or(0);
     let direct = OpenOptions::new().write(true).custom_flags(flags).open(path);
     let mut offset = 0;
     while offset < bytes {
+        pace(offset);
         let left = usize::try_from(bytes - offset).unwrap_or(usize::MAX);
         let zeros = &ZEROS.0[..left.min(ZEROS.0.len())];
         let written = direct.as_ref().is_ok_and(|direct| direct.write_all_at(zeros, offset).is_ok());
@@ -89,7 +86,7 @@ impl Storage for FileStorage {
         path.try_exists()
     }
 
-    fn create(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn Blob>> {
+    fn create(&self, path: &Path, bytes: u64, pace: &mut dyn FnMut(u64)) -> io::Result<Box<dyn Blob>> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -102,7 +99,7 @@ impl Storage for FileStorage {
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(bytes),
             result => result.map_err(io::Error::from),
         };
-        let allocated = allocated.and_then(|()| write_zeros(&file, path, bytes));
+        let allocated = allocated.and_then(|()| write_zeros(&file, path, bytes, pace));
         if let Err(error) = allocated.and_then(|()| file.sync_all()) {
             // Half a file would be taken for a damaged one at the next start.
             drop(file);
@@ -201,13 +198,24 @@ impl Blob for OpenFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::at_once;
+
+    #[test]
+    fn zeros_are_written_in_pieces_at_their_maker_s_pace() {
+        let dir = tempfile::tempdir().unwrap();
+        let (piece, mut written) = (BYTES_AT_ONCE as u64, Vec::new());
+        FileStorage
+            .create(&dir.path().join("file"), 2 * piece + 4096, &mut |bytes| written.push(bytes))
+            .unwrap();
+        assert_eq!(written, [0, piece, 2 * piece]);
+    }
 
     #[test]
     fn a_file_is_its_owners_alone() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let paths = ["created", "opened", "replaced", "lock"].map(|name| dir.path().join(name));
-        FileStorage.create(&paths[0], 4096).unwrap();
+        FileStorage.create(&paths[0], 4096, &mut at_once).unwrap();
         FileStorage.open(&paths[1]).unwrap();
         FileStorage.replace(&paths[2], b"key").unwrap();
         drop(FileStorage.lock(&paths[3]).unwrap());

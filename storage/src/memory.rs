@@ -80,7 +80,7 @@ impl Storage for MemoryStorage {
         Ok(tree.files.contains_key(path) || tree.is_dir(path))
     }
 
-    fn create(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn Blob>> {
+    fn create(&self, path: &Path, bytes: u64, _: &mut dyn FnMut(u64)) -> io::Result<Box<dyn Blob>> {
         let mut tree = self.0.lock();
         tree.check_parent(path)?;
         let zeros = Arc::new(zeros(bytes)?);

@@ -1,7 +1,7 @@
 //! What the faulty storage does to those who use it.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-use arterial_storage::{Blob, Fault, Faulty, MemoryStorage, Rates, Storage, is_temporary};
+use arterial_storage::{Blob, Fault, Faulty, MemoryStorage, Rates, Storage, at_once, is_temporary};
 use std::{collections::BTreeSet, io::ErrorKind, path::Path};
 
 const FILE: &str = "/file";
@@ -131,7 +131,7 @@ fn a_short_write_and_a_full_disk_say_so() {
     full(blob.write_at(b"x", 3));
     full(disk.replace(Path::new(FILE), b""));
     full(disk.create_dir(Path::new("/dir")));
-    full(disk.create(Path::new("/segment"), 1).map(|_| ()));
+    full(disk.create(Path::new("/segment"), 1, &mut at_once).map(|_| ()));
     full(disk.open(Path::new("/new")).map(|_| ()));
     // What is there can still be written over.
     blob.write_at(b"x", 2).unwrap();

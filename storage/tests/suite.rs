@@ -1,7 +1,7 @@
 //! What every storage does alike: files, memory, and the faulty one while it has no faults.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-use arterial_storage::{Faulty, FileStorage, MemoryStorage, Storage};
+use arterial_storage::{Faulty, FileStorage, MemoryStorage, Storage, at_once};
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
@@ -31,7 +31,7 @@ fn a_created_file_is_zeros_of_the_asked_length() {
         let path = dir.join("a/b/segment");
         storage.create_dir(path.parent().unwrap()).unwrap();
         storage.create_dir(path.parent().unwrap()).unwrap();
-        let blob = storage.create(&path, 4096).unwrap();
+        let blob = storage.create(&path, 4096, &mut at_once).unwrap();
         assert_eq!(blob.bytes().unwrap(), 4096);
         blob.write_at(b"xyz", 10).unwrap();
         blob.sync().unwrap();
@@ -41,7 +41,7 @@ fn a_created_file_is_zeros_of_the_asked_length() {
         assert_eq!(storage.list(path.parent().unwrap()).unwrap(), std::slice::from_ref(&path));
         assert_eq!(storage.list(dir).unwrap(), [dir.join("a")]);
         // Made again, it is empty again.
-        let blob = storage.create(&path, 16).unwrap();
+        let blob = storage.create(&path, 16, &mut at_once).unwrap();
         assert_eq!((blob.bytes().unwrap(), storage.read(&path).unwrap()), (16, vec![0; 16]));
     });
 }
@@ -107,7 +107,7 @@ fn what_is_not_there_is_not_found() {
         assert_eq!(kind(storage.map(&nowhere)), Some(ErrorKind::NotFound));
         assert_eq!(kind(storage.list(&nowhere)), Some(ErrorKind::NotFound));
         assert_eq!(kind(storage.open(&inside)), Some(ErrorKind::NotFound));
-        assert_eq!(kind(storage.create(&inside, 1)), Some(ErrorKind::NotFound));
+        assert_eq!(kind(storage.create(&inside, 1, &mut at_once)), Some(ErrorKind::NotFound));
         assert_eq!(kind(storage.replace(&inside, b"")), Some(ErrorKind::NotFound));
         assert_eq!(kind(storage.lock(&inside)), Some(ErrorKind::NotFound));
         storage.replace(&nowhere, b"").unwrap();
@@ -120,7 +120,7 @@ fn what_is_not_there_is_not_found() {
 fn a_file_larger_than_the_disk_is_refused_and_leaves_nothing_behind() {
     on_each(|storage, dir| {
         let path = dir.join("segment");
-        storage.create(&path, 1 << 60).unwrap_err();
+        storage.create(&path, 1 << 60, &mut at_once).unwrap_err();
         assert!(!storage.exists(&path).unwrap());
     });
 }

@@ -2,10 +2,12 @@
 
 use super::report::latencies;
 use crate::error::CliError;
-use arterial::storage::{FileStorage, Storage as _};
+use arterial::storage::{FileStorage, Storage as _, at_once};
 use hdrhistogram::Histogram;
+use rustix::fs::syncfs;
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -43,6 +45,9 @@ impl BareCommits {
 
 /// Commits of several threads at once, each over written space of a file of its own, as segments are.
 pub(crate) fn bare_commits(dir: &Path, commits: &[Commits]) -> Result<Vec<BareCommits>, CliError> {
+    let failed = |source| CliError::Io { action: "measure the disk in", path: dir.to_owned(), source };
+    // What was measured before may have left pages that the kernel would write meanwhile.
+    File::open(dir).and_then(|dir| Ok(syncfs(dir)?)).map_err(failed)?;
     let measured = thread::scope(|scope| {
         let threads: Vec<_> = commits
             .iter()
@@ -54,12 +59,12 @@ pub(crate) fn bare_commits(dir: &Path, commits: &[Commits]) -> Result<Vec<BareCo
         };
         threads.into_iter().map(joined).collect::<io::Result<_>>()
     });
-    measured.map_err(|source| CliError::Io { action: "measure the disk in", path: dir.to_owned(), source })
+    measured.map_err(failed)
 }
 
 fn commits_of_one(path: &Path, Commits { bytes, every }: Commits) -> io::Result<BareCommits> {
     let commit: Vec<u8> = (0..=u8::MAX).cycle().take(bytes.max(1)).collect();
-    let file = FileStorage.create(path, FILE_BYTES.max(commit.len() as u64))?;
+    let file = FileStorage.create(path, FILE_BYTES.max(commit.len() as u64), &mut at_once)?;
     let mut latencies = latencies();
     let (begun, mut commits, mut offset) = (Instant::now(), 0u32, 0);
     while begun.elapsed() < MEASURE_FOR {

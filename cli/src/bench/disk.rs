@@ -48,8 +48,8 @@ impl Storage for CountedStorage {
         FileStorage.lock(path)
     }
 
-    fn create(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn Blob>> {
-        self.count(FileStorage.create(path, bytes))
+    fn create(&self, path: &Path, bytes: u64, pace: &mut dyn FnMut(u64)) -> io::Result<Box<dyn Blob>> {
+        self.count(FileStorage.create(path, bytes, pace))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Blob>> {

@@ -5,7 +5,7 @@ use arterial_protocol::{
     limits::{ACCOUNTS_DEPTH, SLOTS_END},
     poseidon::koala,
 };
-use arterial_storage::{Blob, Storage};
+use arterial_storage::{BYTES_AT_ONCE, Blob, Storage};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -172,11 +172,12 @@ impl AccountsFile {
         AccountsError::Corrupt { path: self.path.clone(), offset, what }
     }
 
-    /// Appends what a block adds, durably.
+    /// Appends what a block adds, durably, in pieces that no log's sync waits long for.
     pub(super) fn append(&self, bytes: &[u8], at: u64) -> Result<(), AccountsError> {
-        self.blob
-            .write_at(bytes, at)
-            .and_then(|()| self.blob.sync())
+        bytes
+            .chunks(BYTES_AT_ONCE)
+            .zip((at..).step_by(BYTES_AT_ONCE))
+            .try_for_each(|(part, at)| self.blob.write_at(part, at).and_then(|()| self.blob.sync()))
             .map_err(self.io("cannot append to accounts file"))
     }
 

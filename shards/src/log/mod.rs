@@ -12,6 +12,7 @@
 
 mod bundle;
 mod frame;
+mod next;
 mod reader;
 mod record;
 mod segment;

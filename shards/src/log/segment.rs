@@ -16,7 +16,7 @@ use crate::{
     limits::GROUP_BYTES_MAX,
 };
 use arterial_protocol::{Domain, ShardId};
-use arterial_storage::{Blob, Storage};
+use arterial_storage::{Blob, Storage, at_once};
 use std::path::{Path, PathBuf};
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
@@ -134,9 +134,10 @@ impl SegmentId {
         storage: &dyn Storage,
         dir: &Path,
         base: u64,
+        pace: &mut dyn FnMut(u64),
     ) -> Result<Box<dyn Blob>, ShardError> {
         let path = path_of(dir, base);
-        storage.create(&path, self.segment_bytes).context("cannot allocate segment", &path)
+        storage.create(&path, self.segment_bytes, pace).context("cannot allocate segment", &path)
     }
 
     /// Begins a segment: its header is durable.
@@ -313,7 +314,7 @@ pub(crate) fn recover(
         end = Some(found_end.0);
     }
     if segments.is_empty() {
-        let blob = id.allocate(storage, dir, 0)?;
+        let blob = id.allocate(storage, dir, 0, &mut at_once)?;
         id.begin(&*blob, dir, 0, 0)?;
         end = Some(HEADER_BYTES);
     }

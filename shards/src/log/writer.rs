@@ -3,15 +3,15 @@
 use super::{
     LogPosition,
     frame::{self, Frame},
+    next::NextSegment,
     segment::{HEADER_BYTES, SegmentId, path_of, to_usize},
 };
 use crate::{
-    background,
     error::{IoContext, ShardError},
     limits::{GROUP_BYTES_MAX, PAGE_BYTES},
     measures::LogMeasures,
 };
-use arterial_storage::{Blob, Clock, Storage};
+use arterial_storage::{Blob, Clock, Storage, at_once};
 use std::{
     io,
     path::PathBuf,
@@ -19,7 +19,6 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    thread::{self, JoinHandle},
     time::Instant,
 };
 
@@ -37,7 +36,7 @@ pub(crate) struct LogWriter {
     /// Where the log ends as far as readers may look.
     durable_end: Arc<AtomicU64>,
     /// The next segment, if it is being made ahead.
-    next: Option<JoinHandle<Result<Box<dyn Blob>, ShardError>>>,
+    next: Option<NextSegment>,
     /// Whether segments are made ahead, by threads of their own.
     makes_ahead: bool,
     clock: Arc<dyn Clock>,
@@ -127,19 +126,15 @@ impl LogWriter {
     fn make_next(&mut self) {
         let (storage, dir, id) = (Arc::clone(&self.storage), self.dir.clone(), self.id);
         let base = self.base + self.id.segment_bytes;
-        let make = move || {
-            background::yield_to_writers();
-            id.allocate(&*storage, &dir, base)
-        };
+        let make = move |pace: &mut dyn FnMut(u64)| id.allocate(&*storage, &dir, base, pace);
         // Without a thread it is made when it is needed.
-        self.next = thread::Builder::new().name("arterial-segment".into()).spawn(make).ok();
+        self.next = NextSegment::begin(self.durable_end(), make);
     }
 
     fn begin_next(&mut self, base: u64) -> Result<Box<dyn Blob>, ShardError> {
-        let made = self.next.take().and_then(|thread| thread.join().ok()?.ok());
-        let blob = match made {
+        let blob = match self.next.take().and_then(NextSegment::wait) {
             Some(blob) => blob,
-            None => self.id.allocate(&*self.storage, &self.dir, base)?,
+            None => self.id.allocate(&*self.storage, &self.dir, base, &mut at_once)?,
         };
         self.id.begin(&*blob, &self.dir, base, self.end)?;
         Ok(blob)
@@ -175,6 +170,9 @@ impl LogWriter {
         self.active.forget(offset / page * page..(offset + bytes as u64) / page * page);
         self.end += bytes as u64;
         self.durable_end.store(self.end, Ordering::Release);
+        if let Some(next) = &self.next {
+            next.go_on();
+        }
         Ok(())
     }
 
@@ -196,8 +194,8 @@ impl LogWriter {
 impl Drop for LogWriter {
     fn drop(&mut self) {
         // Nobody else may find the file half made.
-        if let Some(thread) = self.next.take() {
-            let _ = thread.join();
+        if let Some(next) = self.next.take() {
+            next.wait();
         }
     }
 }

@@ -9,7 +9,7 @@ mod plan;
 
 pub use plan::{Fault, Rates};
 
-use crate::{Blob, Lock, Map, Storage, temporary_for};
+use crate::{Blob, Lock, Map, Storage, at_once, temporary_for};
 use parking_lot::{Mutex, MutexGuard};
 use pending::{Change, Pending};
 use plan::{Chance, Course, Flushed, Plan, crashed};
@@ -232,9 +232,10 @@ impl<S: Storage + Clone + 'static> Storage for Faulty<S> {
         self.inner.exists(path)
     }
 
-    fn create(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn Blob>> {
+    fn create(&self, path: &Path, bytes: u64, _: &mut dyn FnMut(u64)) -> io::Result<Box<dyn Blob>> {
         let inner = self.whole(|disk| {
-            let blob = self.inner.create(path, bytes)?;
+            // Everybody else waits for it, as the disk does one thing at a time.
+            let blob = self.inner.create(path, bytes, &mut at_once)?;
             disk.pending.remove(path);
             Ok(blob)
         })?;

@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::{Error, load::Meter};
-use arterial::storage::{Blob, FileStorage, Storage as _};
+use arterial::storage::{Blob, FileStorage, Storage as _, at_once};
 use std::path::Path;
 
 pub(super) const STORE: Store = Store {
@@ -35,7 +35,7 @@ impl Ring {
     const BYTES: u64 = 64 << 20;
 
     pub(super) fn create(path: &Path) -> Result<Self, Error> {
-        Ok(Self { file: FileStorage.create(path, Self::BYTES)?, offset: 0 })
+        Ok(Self { file: FileStorage.create(path, Self::BYTES, &mut at_once)?, offset: 0 })
     }
 
     /// Writes and syncs.
