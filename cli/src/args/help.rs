@@ -213,7 +213,7 @@ Submits steady writes to one shard, first alone, then while one gateway floods a
 writes of devices that are as unequally busy as Zipf's law has it; then alarms, alone and while their own shard is
 flooded with bulk writes. Blocks are made and committed behind all of it. Latency is from when a write was due until it
 is known to be durable. Beside it is what the disk does with the same bytes and nothing else, alone and beside commits
-of the flood's size and rate: no engine can stay below that ratio.
+of the flood's size and rate, to read the rest against.
 
 Examples:
   arterial bench fairness

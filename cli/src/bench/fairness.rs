@@ -80,7 +80,7 @@ pub(crate) struct Suffered {
 pub(crate) struct BareSuffered {
     idle_ms: Quantiles,
     flooded_ms: Quantiles,
-    /// Of the p99: what no engine on this disk can go below.
+    /// Of the p99.
     ratio: f64,
 }
 
