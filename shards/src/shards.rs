@@ -87,7 +87,8 @@ impl Shards {
         let mut shards = Vec::with_capacity(opened.len());
         let mut threads = Vec::with_capacity(opened.len());
         for (shared, writer) in opened {
-            let name = format!("arterial-shard-{}", shared.id);
+            // Linux shows fifteen bytes of a name.
+            let name = format!("art-shard-{}", shared.id);
             let spawned = thread::Builder::new().name(name).spawn(move || writer.run());
             threads.push(spawned.map_err(|source| ShardError::Io {
                 what: "cannot start the writer of",

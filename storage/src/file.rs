@@ -29,9 +29,11 @@ fn parent(path: &Path) -> &Path {
 /// Drops what the page cache has of a file's pages, as far as they are whole: a page that is used again at once costs the
 /// next write less than one that was never touched.
 fn forget(file: &File, bytes: Range<u64>) {
-    let length = NonZero::new(bytes.end.saturating_sub(bytes.start));
-    // Best effort, as the advice itself is.
-    let _ = fadvise(file, bytes.start, length, Advice::DontNeed);
+    // To the system a length of none means everything up to the file's end.
+    if let Some(length) = NonZero::new(bytes.end.saturating_sub(bytes.start)) {
+        // Best effort, as the advice itself is.
+        let _ = fadvise(file, bytes.start, Some(length), Advice::DontNeed);
+    }
 }
 
 /// Zeros in whole blocks of any disk.
@@ -208,6 +210,27 @@ mod tests {
             .create(&dir.path().join("file"), 2 * piece + 4096, &mut |bytes| written.push(bytes))
             .unwrap();
         assert_eq!(written, [0, piece, 2 * piece]);
+    }
+
+    /// Bytes that this thread had the disk read, where the system counts them.
+    fn read_from_disk() -> Option<u64> {
+        let counters = fs::read_to_string("/proc/thread-self/io").ok()?;
+        counters.lines().find_map(|line| line.strip_prefix("read_bytes: ")?.parse().ok())
+    }
+
+    #[test]
+    fn a_page_that_is_not_to_be_forgotten_is_not_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = FileStorage.create(&dir.path().join("file"), 4 * 4096, &mut at_once).unwrap();
+        file.write_at(&[7; 4096], 4096).unwrap();
+        file.sync().unwrap();
+        let before = read_from_disk();
+        for kept in [0..0, 4096..4096, 8192..16384] {
+            file.forget(kept);
+        }
+        let mut byte = [0];
+        file.read_at(&mut byte, 4097).unwrap();
+        assert_eq!((byte, read_from_disk()), ([7], before));
     }
 
     #[test]
