@@ -56,32 +56,37 @@ pub(crate) struct FairnessReport {
     /// Devices of the flood, by Zipf's law.
     devices: usize,
     /// Another shard, while its neighbour is flooded by routine writes.
-    neighbour: Suffered,
+    neighbour: Flooded,
     /// The same with nothing of ours above the disk: commits of as many bytes, alone and beside those of the flood.
-    bare: BareSuffered,
+    bare: Suffered,
     /// Alarms, while their own shard is flooded by bulk writes.
-    alarms: Suffered,
+    alarms: Flooded,
 }
 
-/// Latencies with and without the flood.
+/// Latencies without the flood and with it.
 #[derive(Serialize, Debug)]
 pub(crate) struct Suffered {
     idle_ms: Quantiles,
     flooded_ms: Quantiles,
     /// Of the p99.
     ratio: f64,
+}
+
+/// What a flood did, and how much of one it was.
+#[derive(Serialize, Debug)]
+pub(crate) struct Flooded {
+    #[serde(flatten)]
+    suffered: Suffered,
     flood_writes_per_second: f64,
     /// With those of the warm-up.
     flood_writes: u64,
 }
 
-/// Latencies of the disk alone, and beside another thread's commits to another file.
-#[derive(Serialize, Debug)]
-pub(crate) struct BareSuffered {
-    idle_ms: Quantiles,
-    flooded_ms: Quantiles,
-    /// Of the p99.
-    ratio: f64,
+impl Suffered {
+    fn new(idle_ms: Quantiles, flooded_ms: Quantiles) -> Self {
+        let ratio = flooded_ms.p99 / idle_ms.p99;
+        Self { idle_ms, flooded_ms, ratio }
+    }
 }
 
 /// Measures; the report.
@@ -108,7 +113,7 @@ fn suffer(
     shard: ShardId,
     [lane, flood_lane]: [Lane; 2],
     interrupt: &Interrupt,
-) -> Result<Suffered, CliError> {
+) -> Result<Flooded, CliError> {
     let storage: Arc<dyn Storage> = Arc::new(FileStorage);
     let count = ShardCount::new(args.shards).expect("the command line takes powers of two only");
     let config = ShardsConfig::new(dir.to_owned(), DOMAIN, count);
@@ -150,13 +155,12 @@ fn suffer(
     };
     let (idle_ms, ..) = phase(false)?;
     let (flooded_ms, flood_writes_per_second, flood_writes) = phase(true)?;
-    let ratio = flooded_ms.p99 / idle_ms.p99;
-    Ok(Suffered { idle_ms, flooded_ms, ratio, flood_writes_per_second, flood_writes })
+    Ok(Flooded { suffered: Suffered::new(idle_ms, flooded_ms), flood_writes_per_second, flood_writes })
 }
 
 /// What the disk does with the neighbour's bytes, alone and while the flood's come as fast as they came, in the groups that
 /// the engine made of them.
-fn bare(args: &FairnessArgs, dir: &Path, flood_writes_per_second: f64) -> Result<BareSuffered, CliError> {
+fn bare(args: &FairnessArgs, dir: &Path, flood_writes_per_second: f64) -> Result<Suffered, CliError> {
     let steady_writes = usize::try_from(args.rate).unwrap_or(usize::MAX).div_ceil(1000);
     let commits = |writes, every| Commits { bytes: writes * args.record_bytes, every: Some(every) };
     let steady = commits(steady_writes, STEADY_EVERY);
@@ -167,7 +171,7 @@ fn bare(args: &FairnessArgs, dir: &Path, flood_writes_per_second: f64) -> Result
     let quantiles = |commits: &[BareCommits]| Quantiles::of(&commits[0].latencies);
     let idle_ms = quantiles(&bare_commits(dir, &[steady])?);
     let flooded_ms = quantiles(&bare_commits(dir, &[steady, flood])?);
-    Ok(BareSuffered { idle_ms, flooded_ms, ratio: flooded_ms.p99 / idle_ms.p99 })
+    Ok(Suffered::new(idle_ms, flooded_ms))
 }
 
 impl FairnessReport {
@@ -178,7 +182,8 @@ impl FairnessReport {
         line("records", format!("{record_bytes} bytes, {}", counted((*shards).into(), "shard")));
         line("steady writes per second", rate.to_string());
         line("devices of the flood", format!("{devices}, by Zipf's law"));
-        for (who, suffered) in [("neighbouring shard", &self.neighbour), ("alarms", &self.alarms)] {
+        for (who, flooded) in [("neighbouring shard", &self.neighbour), ("alarms", &self.alarms)] {
+            let Flooded { suffered, flood_writes_per_second, .. } = flooded;
             line(&format!("{who}, idle, ms"), suffered.idle_ms.to_string());
             line(&format!("{who}, flooded"), suffered.flooded_ms.to_string());
             line(
@@ -186,7 +191,7 @@ impl FairnessReport {
                 format!(
                     "{:.2} times as long, beside {} writes a second",
                     suffered.ratio,
-                    rounded(suffered.flood_writes_per_second)
+                    rounded(*flood_writes_per_second)
                 ),
             );
         }
@@ -200,21 +205,21 @@ impl FairnessReport {
 impl Findings for FairnessReport {
     fn headline(&self) -> Vec<(&'static str, f64)> {
         vec![
-            ("neighbour_ratio", self.neighbour.ratio),
+            ("neighbour_ratio", self.neighbour.suffered.ratio),
             ("bare_ratio", self.bare.ratio),
-            ("alarms_ratio", self.alarms.ratio),
+            ("alarms_ratio", self.alarms.suffered.ratio),
         ]
     }
 
     fn tiles(&self) -> Vec<Tile> {
         vec![
-            Tile::new(format!("{:.2} ×", self.neighbour.ratio), "a neighbour's p99 beside a flood"),
-            Tile::new(format!("{:.2} ×", self.alarms.ratio), "an alarm's p99 amid a flood"),
+            Tile::new(format!("{:.2} ×", self.neighbour.suffered.ratio), "a neighbour's p99 beside a flood"),
+            Tile::new(format!("{:.2} ×", self.alarms.suffered.ratio), "an alarm's p99 amid a flood"),
         ]
     }
 
     fn sections(&self) -> Vec<Section> {
-        let Self { neighbour, bare, alarms, .. } = self;
+        let (neighbour, bare, alarms) = (&self.neighbour.suffered, &self.bare, &self.alarms.suffered);
         let figures = [
             ("another shard, alone", neighbour.idle_ms.p99),
             ("another shard, beside a flood", neighbour.flooded_ms.p99),

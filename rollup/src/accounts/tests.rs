@@ -126,8 +126,9 @@ fn a_failed_append_leaves_the_tree_as_it_was_and_can_be_tried_again() {
     let file = AccountsFile::open(&storage, &dir.path().join("0003.nodes"), SHARD, DOMAIN).unwrap();
     let mut tree = AccountsTree::open(&file, TreeRoot::genesis()).unwrap();
     let before = tree.root();
-    let first = batch(1, 0..3, &BTreeMap::from([(1, vec![link(0)])]));
-    for operation in 0..2 {
+    // Three pieces, each written and synced.
+    let first = batch(1, 0..4000, &BTreeMap::from([(1, vec![link(0)])]));
+    for operation in 0..6 {
         storage.fail_at(storage.operations() + operation, Fault::Once(std::io::ErrorKind::StorageFull));
         assert!(matches!(tree.apply(&first, &file), Err(AccountsError::Io { .. })));
         assert_eq!(tree.root(), before);
