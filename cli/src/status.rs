@@ -254,7 +254,7 @@ impl Chain {
         }
         #[cfg(feature = "ethereum")]
         if let Some(chain) = &self.ethereum {
-            if let Err(error) = chain.would_take(block)? {
+            if let Err(error) = chain.would_take(block, head.height)? {
                 *stuck = Some(format!("the contract rejects block {}: {error}", block.statement().number));
                 return Ok(format!("the contract to take it: {error}"));
             }

@@ -338,6 +338,25 @@ fn a_block_that_the_contract_refuses_stops_posting_before_anything_is_spent() {
 }
 
 #[test]
+fn a_block_that_came_in_since_one_looked_is_not_taken_for_refused() {
+    let Some(host) = Ethereum::new() else { return };
+    let follower = Follower::new();
+    let twin = attach(&host, &host.chain.contract(), root(0)).unwrap();
+    // Time stands still, so this one looks no more.
+    let before = twin.head().unwrap();
+    host.chain.post(&follower.block(1)).unwrap();
+    host.anvil.mine(1);
+    assert_eq!(twin.head().unwrap(), before);
+    twin.post(&follower.block(1)).unwrap();
+    assert_eq!(twin.would_take(&follower.block(1), before.height).unwrap(), Ok(()));
+    host.slot();
+    let after = twin.head().unwrap();
+    assert_eq!(after.settled, BlockNumber(1));
+    let wrong = ContractError::WrongBlockNumber { expected: BlockNumber(2), got: BlockNumber(1) };
+    assert_eq!(twin.would_take(&follower.block(1), after.height).unwrap(), Err(wrong));
+}
+
+#[test]
 fn a_transaction_that_reverts_is_decoded_and_tried_again() {
     let Some(host) = Ethereum::new() else { return };
     let mut follower = Follower::new();
@@ -536,9 +555,10 @@ fn a_reader_posts_nothing() {
     let reader = connection.read(host.chain.contract()).unwrap();
     assert_eq!(reader.state_root(BlockNumber(1), At::Finalized).unwrap(), Some(root(1)));
     assert!(matches!(reader.post(&follower.block(2)), Err(ChainError::Misuse(_))));
-    assert_eq!(reader.would_take(&follower.block(2)).unwrap(), Ok(()));
+    let height = reader.head().unwrap().height;
+    assert_eq!(reader.would_take(&follower.block(2), height).unwrap(), Ok(()));
     let wrong = ContractError::WrongBlockNumber { expected: BlockNumber(2), got: BlockNumber(3) };
-    assert_eq!(reader.would_take(&follower.block(3)).unwrap(), Err(wrong));
+    assert_eq!(reader.would_take(&follower.block(3), height).unwrap(), Err(wrong));
     let standing = reader.standing().unwrap();
     assert_eq!((standing.settled, standing.settled_final), (BlockNumber(1), Some(BlockNumber(1))));
     assert_eq!(standing.sequencer.to_string(), nodes::ACCOUNT);

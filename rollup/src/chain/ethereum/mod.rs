@@ -245,20 +245,31 @@ impl EthereumChain {
         }
     }
 
-    /// What the contract would say to a block now, from its own sequencer. Nothing is sent.
+    /// What the contract would say to a block in its state at `height`, from its own sequencer. Nothing is sent.
     ///
     /// # Errors
     /// The chain can't be asked.
-    pub fn would_take(&self, block: &ProvenBlock) -> Result<Result<(), ContractError>, ChainError> {
+    pub fn would_take(
+        &self,
+        block: &ProvenBlock,
+        height: u64,
+    ) -> Result<Result<(), ContractError>, ChainError> {
         let from = self.sequencer()?;
         let calldata = Call::post_block(block.statement(), block.proof()).encode();
-        self.simulate(from, &calldata)
+        self.simulate(from, &calldata, height)
     }
 
-    fn simulate(&self, from: Address, calldata: &[u8]) -> Result<Result<(), ContractError>, ChainError> {
+    /// What the contract would say in the state that made somebody ask: in a newer one the block may stand already, which
+    /// is no refusal.
+    fn simulate(
+        &self,
+        from: Address,
+        calldata: &[u8],
+        height: u64,
+    ) -> Result<Result<(), ContractError>, ChainError> {
         let call =
             Simulated { from: Some(from), to: self.contract, calldata, gas: self.settings().gas_limit };
-        Ok(self.nodes().ask(|node| node.call(&call, Tag::Latest))?.map(|_| ()))
+        Ok(self.nodes().ask(|node| node.call(&call, Tag::Height(height)))?.map(|_| ()))
     }
 
     /// Where a block was included, by the contract's event.

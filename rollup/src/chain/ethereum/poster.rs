@@ -130,7 +130,7 @@ impl EthereumChain {
             let Some(due) = self.due(item, nonce, now, highest, view)? else { continue };
             if number == view.settled.next() {
                 // Before anything is spent.
-                self.simulate(account.sender(), &item.calldata)?
+                self.simulate(account.sender(), &item.calldata, view.height)?
                     .map_err(|error| ChainError::Rejected { number, error })?;
             }
             if !self.send(item, account, nonce, due, now)? {
