@@ -113,10 +113,12 @@ impl Writer {
 
     fn find(&self, device: DeviceId, seq: u32) -> Result<Found, ShardError> {
         let slot = self.shared.directory.read().slot(device).ok_or(ShardError::UnknownDevice { device })?;
-        Ok(match self.accounts.find_unsealed(slot, seq) {
-            Some(_) => Found::Unsealed,
-            None => Found::SealedBy(self.accounts.last_sealed(slot)),
-        })
+        if self.accounts.find_unsealed(slot, seq).is_none() {
+            return Ok(Found::SealedBy(self.accounts.last_sealed(slot)));
+        }
+        // It may be of the group that could not be made durable.
+        self.check_poison()?;
+        Ok(Found::Unsealed)
     }
 
     /// Says what waits for a block; before the answer, so that whoever has it finds it so.

@@ -120,6 +120,37 @@ fn a_failed_sync_poisons_its_shard_and_says_so() {
         assert!(matches!(&*error, ShardError::Poisoned { .. }), "{error}");
     }
     assert!(matches!(shards.seal(BlockNumber(1)), Err(ShardError::Poisoned { .. })));
+    // Nobody knows whether the first is durable.
+    assert!(matches!(shards.locate(device.id, 0), Err(ShardError::Poisoned { .. })));
+}
+
+/// The system shows what it could not write, and a sync of the next life has nothing to do.
+#[test]
+fn what_a_failed_sync_lost_is_written_again_before_it_is_answered_for() {
+    let dir = Path::new("/deployment");
+    let device = Device::new(1);
+    for seed in 0..32 {
+        let storage = Faulty::seeded(MemoryStorage::default(), seed);
+        let shards = open(&storage, dir, 1);
+        shards.enrol(&[device.enrolment()])[0].as_ref().unwrap();
+        let submit = |shards: &Shards, seq| {
+            let (write, tag) = device.write(seq, b"x");
+            shards.submit(Lane::Routine, &write, tag).unwrap().wait()
+        };
+        submit(&shards, 0).unwrap();
+        storage.fail_at(storage.operations() + 1, Fault::Once(ErrorKind::Other));
+        submit(&shards, 1).unwrap_err();
+        drop(shards);
+        let shards = open(&storage, dir, 1);
+        assert!(submit(&shards, 1).unwrap().repeated);
+        submit(&shards, 2).unwrap();
+        storage.crash().unwrap();
+        drop(shards);
+        let shards = open(&storage.restart().unwrap(), dir, 1);
+        for seq in 0..3 {
+            assert!(submit(&shards, seq).unwrap().repeated, "seed {seed}: an answer to {seq} was broken");
+        }
+    }
 }
 
 #[test]

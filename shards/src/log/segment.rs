@@ -13,11 +13,14 @@ use super::{
 };
 use crate::{
     error::{IoContext, ShardError},
-    limits::GROUP_BYTES_MAX,
+    limits::{GROUP_BYTES_MAX, PAGE_BYTES},
 };
 use arterial_protocol::{Domain, ShardId};
 use arterial_storage::{Blob, Storage, at_once};
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
     little_endian::{U16, U32, U64},
@@ -148,7 +151,10 @@ impl SegmentId {
         base: u64,
         previous_end: u64,
     ) -> Result<(), ShardError> {
-        blob.write_at(self.header(base, previous_end).as_bytes(), 0)
+        // A whole page spares the kernel the reading of its zeros.
+        let mut page = self.header_bytes(base, previous_end);
+        page.resize(PAGE_BYTES, 0);
+        blob.write_at(&page, 0)
             .and_then(|()| blob.sync())
             .context("cannot begin segment", &path_of(dir, base))
     }
@@ -393,9 +399,24 @@ fn has_marked_frame(bytes: &[u8], base: u64, offset: u64) -> bool {
     })
 }
 
-/// The part after a log's end in which anything can stand: only the last group was not synced.
+/// Bytes after a log's end in which anything can stand: only the last group was not synced.
+const TAIL_BYTES: usize = GROUP_BYTES_MAX + frame::ALIGN_BYTES;
+
 fn tail(bytes: &[u8]) -> &[u8] {
-    &bytes[..bytes.len().min(GROUP_BYTES_MAX + frame::ALIGN_BYTES)]
+    &bytes[..bytes.len().min(TAIL_BYTES)]
+}
+
+/// Writes a log's end once more, durably: its last group, which can reach back so far, and the zeros behind it.
+///
+/// What a sync could not write reads as it was written, until the system forgets it, and counts as written: another sync
+/// would succeed without it. And what a killed process wrote need not have been synced at all.
+pub(super) fn write_end_again(blob: &dyn Blob, end: u64, segment_bytes: u64) -> io::Result<()> {
+    let from = end.saturating_sub(GROUP_BYTES_MAX as u64);
+    let to = (end + TAIL_BYTES as u64).min(segment_bytes);
+    let mut bytes = vec![0; to_usize(to - from)];
+    blob.read_at(&mut bytes[..to_usize(end - from)], from)?;
+    blob.write_at(&bytes, from)?;
+    blob.sync()
 }
 
 /// Bytes up to the last one that is not zero.

@@ -4,7 +4,7 @@ use super::{
     LogPosition,
     frame::{self, Frame},
     next::NextSegment,
-    segment::{HEADER_BYTES, SegmentId, path_of, to_usize},
+    segment::{HEADER_BYTES, SegmentId, path_of, to_usize, write_end_again},
 };
 use crate::{
     error::{IoContext, ShardError},
@@ -65,8 +65,8 @@ impl LogWriter {
         let base = (end.0 - 1) / id.segment_bytes * id.segment_bytes;
         let path = path_of(&dir, base);
         let active = storage.open(&path).context("cannot open segment", &path)?;
-        // What a killed process wrote may have been read from memory only; from here on it is answered for.
-        active.sync().context("cannot sync segment", &path)?;
+        // From here on it is answered for.
+        write_end_again(&*active, end.0 - base, id.segment_bytes).context("cannot sync segment", &path)?;
         let durable_end = Arc::new(AtomicU64::new(end.0));
         Ok(Self {
             storage,

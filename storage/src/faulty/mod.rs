@@ -135,7 +135,7 @@ impl<S: Storage + Clone + 'static> Faulty<S> {
             Course::Killed(_, flushed) => {
                 disk.plan.crashed = true;
                 if flushed == Flushed::Yes {
-                    self.settle(disk, |pending, _| pending.into_changes())?;
+                    self.settle(disk, |mut pending, _| pending.take_changes())?;
                 }
                 Err(crashed())
             }
@@ -339,12 +339,12 @@ impl<S: Storage + Clone + 'static> Blob for FaultyBlob<S> {
         let mut disk = self.storage.disk.lock();
         let course = disk.plan.sync()?;
         if !matches!(course, Course::Killed(..) | Course::Crashes) {
-            let pending = disk.pending.remove(&self.path).unwrap_or_default();
-            let changes = match course {
-                Course::Well => pending.into_changes(),
-                // The system forgets what it could not write, and a second call would succeed.
-                _ => pending.survivors(&mut disk.plan.chance),
-            };
+            let Disk { plan, pending, .. } = &mut *disk;
+            let changes = pending.get_mut(&self.path).map_or_else(Vec::new, |pending| match course {
+                Course::Well => pending.take_changes(),
+                // The system takes for written what it could not write: a second call would succeed, and reads show it.
+                _ => pending.lose_changes(&mut plan.chance),
+            });
             write_through(&*self.inner, changes)?;
         }
         self.storage.outcome(&mut disk, course)

@@ -15,20 +15,48 @@ pub(super) enum Change {
 
 /// Changes in the order in which they were made.
 #[derive(Debug, Default)]
-pub(super) struct Pending(Vec<Change>);
+pub(super) struct Pending {
+    changes: Vec<Change>,
+    /// Those of syncs that failed. The system shows them until power is lost, and believes that they are on the disk.
+    lost: Vec<Change>,
+}
 
 impl Pending {
     pub(super) fn push(&mut self, change: Change) {
-        self.0.push(change);
+        if let Change::Write { offset, bytes } = &change {
+            let end = offset + bytes.len() as u64;
+            self.lost = std::mem::take(&mut self.lost)
+                .into_iter()
+                .flat_map(|change| without(change, *offset, end))
+                .collect();
+        }
+        self.changes.push(change);
     }
 
-    pub(super) fn into_changes(self) -> Vec<Change> {
-        self.0
+    /// What a sync writes.
+    pub(super) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// What a sync that fails has written.
+    pub(super) fn lose_changes(&mut self, chance: &mut Chance) -> Vec<Change> {
+        let changes = self.take_changes();
+        self.lost.extend(changes.iter().cloned());
+        survivors(changes, chance)
+    }
+
+    /// What gets to the disk when power is lost.
+    pub(super) fn survivors(self, chance: &mut Chance) -> Vec<Change> {
+        survivors(self.changes, chance)
+    }
+
+    fn shown(&self) -> impl Iterator<Item = &Change> {
+        self.lost.iter().chain(&self.changes)
     }
 
     /// The file's length, given that of the file below.
     pub(super) fn length(&self, below: u64) -> u64 {
-        self.0.iter().fold(below, |length, change| match change {
+        self.shown().fold(below, |length, change| match change {
             Change::Write { offset, bytes } => length.max(offset + bytes.len() as u64),
             Change::SetLen(bytes) => *bytes,
         })
@@ -52,7 +80,7 @@ impl Pending {
         below.read_at(&mut bytes[..there], offset)?;
         bytes[there..].fill(0);
         let window = bytes.len();
-        for change in &self.0 {
+        for change in self.shown() {
             match change {
                 Change::Write { offset: at, bytes: written } => {
                     let (from, to) =
@@ -65,16 +93,25 @@ impl Pending {
         }
         Ok(())
     }
+}
 
-    /// What gets to the disk when power is lost.
-    pub(super) fn survivors(self, chance: &mut Chance) -> Vec<Change> {
-        match chance.below(4) {
-            0 => Vec::new(),
-            1 => self.0,
-            2 => beginning(self.0, chance),
-            _ => sectors(self.0, chance),
-        }
+/// What a disk has of changes in the end, of which nobody knows.
+fn survivors(changes: Vec<Change>, chance: &mut Chance) -> Vec<Change> {
+    match chance.below(4) {
+        0 => Vec::new(),
+        1 => changes,
+        2 => beginning(changes, chance),
+        _ => sectors(changes, chance),
     }
+}
+
+/// What is left of a change where others are written over a part of the file.
+fn without(change: Change, from: u64, to: u64) -> Vec<Change> {
+    let Change::Write { offset, bytes } = change else { return vec![change] };
+    let (before, after) = (cut(from, offset, bytes.len()), cut(to, offset, bytes.len()));
+    let parts = [(offset, &bytes[..before]), (offset + after as u64, &bytes[after..])];
+    let kept = parts.into_iter().filter(|(_, bytes)| !bytes.is_empty());
+    kept.map(|(offset, bytes)| Change::Write { offset, bytes: bytes.to_vec() }).collect()
 }
 
 /// How far `end` reaches into a window at `offset`.
@@ -130,6 +167,12 @@ mod tests {
         Change::Write { offset, bytes: vec![byte; length] }
     }
 
+    fn pending(changes: impl IntoIterator<Item = Change>) -> Pending {
+        let mut pending = Pending::default();
+        changes.into_iter().for_each(|change| pending.push(change));
+        pending
+    }
+
     fn below(bytes: &[u8]) -> Box<dyn Blob> {
         let storage = MemoryStorage::default();
         storage.replace(Path::new("file"), bytes).unwrap();
@@ -139,7 +182,7 @@ mod tests {
     #[test]
     fn reads_see_what_is_held_back() {
         let below = below(&[1; 10]);
-        let pending = Pending(vec![write(8, 2, 4), Change::SetLen(11), Change::SetLen(13), write(0, 3, 2)]);
+        let pending = pending([write(8, 2, 4), Change::SetLen(11), Change::SetLen(13), write(0, 3, 2)]);
         let expected = [3, 3, 1, 1, 1, 1, 1, 1, 2, 2, 2, 0, 0];
         assert_eq!(pending.content(&*below).unwrap(), expected);
         for from in 0..=expected.len() {
@@ -154,13 +197,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_a_failed_sync_lost_is_shown_until_it_is_written_over() {
+        let below = below(&[1; 8]);
+        let mut pending = pending([write(2, 2, 4)]);
+        pending.lose_changes(&mut Chance::new(0));
+        assert_eq!(pending.content(&*below).unwrap(), [1, 1, 2, 2, 2, 2, 1, 1]);
+        pending.push(write(3, 3, 2));
+        assert_eq!(pending.content(&*below).unwrap(), [1, 1, 2, 3, 3, 2, 1, 1]);
+        // Synced, it is below, and what was lost beside it is still shown.
+        assert!(matches!(&pending.take_changes()[..], [Change::Write { offset: 3, .. }]));
+        assert_eq!(pending.content(&*below).unwrap(), [1, 1, 2, 1, 1, 2, 1, 1]);
+        assert!(pending.survivors(&mut Chance::new(0)).is_empty());
+    }
+
     /// Every fate comes up, none of them adds a byte that nobody wrote, and what fits a sector is never torn.
     #[test]
     fn a_crash_leaves_sectors_of_what_was_written() {
         let mut torn = false;
         let mut fates = [false; 3];
         for seed in 0..400 {
-            let pending = Pending(vec![write(500, 1, 2000), write(4096, 2, 100)]);
+            let pending = pending([write(500, 1, 2000), write(4096, 2, 100)]);
             let survivors = pending.survivors(&mut Chance::new(seed));
             let mut image = vec![0; 4196];
             for change in survivors {
@@ -184,7 +241,7 @@ mod tests {
     #[test]
     fn unsynced_writes_arrive_in_any_order() {
         let image = |seed| {
-            let pending = Pending(vec![write(0, 1, 300), write(200, 2, 200)]);
+            let pending = pending([write(0, 1, 300), write(200, 2, 200)]);
             let mut image = vec![0; 400];
             for change in pending.survivors(&mut Chance::new(seed)) {
                 let Change::Write { offset, bytes } = change else { panic!("{change:?}") };
