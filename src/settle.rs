@@ -73,26 +73,26 @@ impl Settler {
         if settled < before {
             tracing::warn!(%settled, %before, "a reorganisation took blocks away; they are posted again");
         }
-        for number in (before.0 + 1..=settled.0).map(BlockNumber) {
-            self.compare(number)?;
+        let mut posted = before.min(settled);
+        while posted < settled && self.stands(posted.next(), At::Latest)? {
+            posted = posted.next();
         }
-        while finalized < settled && self.chain.state_root(finalized.next(), At::Finalized)?.is_some() {
+        // Looked at again: it need not be what stood there when it was posted.
+        while finalized < posted && self.stands(finalized.next(), At::Finalized)? {
             finalized = finalized.next();
         }
-        if (settled, finalized) != (before, self.stages.progress().finalized) {
-            self.stages.update(|progress| (progress.posted, progress.finalized) = (settled, finalized));
+        if (posted, finalized) != (before, self.stages.progress().finalized) {
+            self.stages.update(|progress| (progress.posted, progress.finalized) = (posted, finalized));
         }
-        self.measures.moved(&*self.chain, before, settled);
+        self.measures.moved(&*self.chain, before, posted);
         Ok(())
     }
 
-    /// A block that stands on the chain must be this engine's.
-    fn compare(&self, number: BlockNumber) -> Result<(), EngineError> {
+    /// Whether a block stands on the chain. What stands there must be this engine's.
+    fn stands(&self, number: BlockNumber, at: At) -> Result<bool, EngineError> {
+        let Some(theirs) = self.chain.state_root(number, at)? else { return Ok(false) };
         let ours = self.blocks.read(number, &self.key)?.block.statement().new_state_root;
-        match self.chain.state_root(number, At::Latest)? {
-            Some(theirs) if theirs != ours => Err(EngineError::Diverged { number, ours, theirs }),
-            _ => Ok(()),
-        }
+        if theirs == ours { Ok(true) } else { Err(EngineError::Diverged { number, ours, theirs }) }
     }
 
     /// Submits what is proven and not on the chain, in order. Submitting again is harmless.

@@ -124,8 +124,9 @@ impl Reader {
     pub(crate) fn look(&self, last: u64) -> Result<Report, CliError> {
         let opened = self.chain()?;
         let chain = &*opened.chain;
-        let newest = self.store.latest()?.0;
+        // The chain first: a block is stored before it is posted.
         let head = chain.head()?;
+        let newest = self.store.latest()?.0;
         let finalized = newest_final(chain, head.settled)?;
         let mut report = Report {
             chain_id: chain.chain_id(),
@@ -228,7 +229,7 @@ fn late_finality(inclusion: Inclusion, head: Head) -> String {
     let Head { height, finalized_height, .. } = head;
     let late = match finalized_height {
         0 => "; the chain has finalised nothing yet",
-        finalized if height - finalized > FINALITY_LATE_BLOCKS => "; that is late",
+        finalized if height.saturating_sub(finalized) > FINALITY_LATE_BLOCKS => "; that is late",
         _ => "",
     };
     let mut text = format!(
@@ -254,7 +255,11 @@ impl Chain {
         }
         #[cfg(feature = "ethereum")]
         if let Some(chain) = &self.ethereum {
+            use arterial::rollup::chain::contract;
             if let Err(error) = chain.would_take(block, head.height)? {
+                if matches!(error, contract::ContractError::WrongBlockNumber { .. }) {
+                    return Ok("the chain, which moved while it was looked at".into());
+                }
                 *stuck = Some(format!("the contract rejects block {}: {error}", block.statement().number));
                 return Ok(format!("the contract to take it: {error}"));
             }

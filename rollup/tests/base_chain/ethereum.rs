@@ -19,7 +19,11 @@ use arterial_rollup::{
 };
 use serde_json::{Value, json};
 use std::{
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -467,6 +471,76 @@ fn a_node_that_fails_is_passed_over_and_half_of_them_make_nothing_final() {
         matches!(&half, Err(ChainError::Node { endpoint, .. }) if endpoint == "http://127.0.0.1:9"),
         "{half:?}"
     );
+}
+
+/// The first of two nodes is the one behind a proxy.
+fn with_proxy(proxy: impl FnOnce(&str) -> Proxy) -> Option<(Ethereum, Proxy)> {
+    let mut made = None;
+    let reversed = |urls: &[String]| settings(&[urls[1].clone(), urls[0].clone()]);
+    let host = Ethereum::with(reversed, |anvil| {
+        let proxy = proxy(&anvil.url());
+        let url = proxy.url();
+        made = Some(proxy);
+        vec![url]
+    })?;
+    Some((host, made.unwrap()))
+}
+
+#[test]
+fn a_node_that_has_fallen_behind_is_left_for_another() {
+    let newest: Arc<Mutex<Option<String>>> = Arc::default();
+    let shown = Arc::clone(&newest);
+    let stands_still = Arc::new(AtomicBool::new(false));
+    let stood_still = Arc::clone(&stands_still);
+    let behind = |url: &str| {
+        Proxy::start(url, move |request, forward| {
+            let answer = match (
+                request.contains("eth_getBlockByNumber") && request.contains("latest"),
+                stood_still.load(Ordering::SeqCst),
+            ) {
+                (true, true) => shown.lock().unwrap().clone(),
+                (true, false) => forward().inspect(|answer| *shown.lock().unwrap() = Some(answer.clone())),
+                (false, _) => forward(),
+            };
+            answer.map_or(Reply::Nothing, Reply::Answer)
+        })
+    };
+    let Some((host, _proxy)) = with_proxy(behind) else { return };
+    let mut follower = Follower::new();
+    follower.settle(&host, 1);
+    host.slot();
+    let head = host.chain.head().unwrap();
+    stands_still.store(true, Ordering::SeqCst);
+    host.anvil.mine(5);
+    host.clock.advance_ms(30_000);
+    assert_eq!(host.chain.head().unwrap().height, head.height + 5);
+    follower.settle(&host, 3);
+}
+
+#[test]
+fn a_node_that_does_not_want_to_answer_is_passed_over() {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let refused = Arc::clone(&refuses);
+    let limited = |url: &str| {
+        Proxy::start(url, move |_, forward| match refused.load(Ordering::SeqCst) {
+            true => Reply::Answer(
+                r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"limit exceeded"}}"#.into(),
+            ),
+            false => forward().map_or(Reply::Nothing, Reply::Answer),
+        })
+    };
+    let Some((host, proxy)) = with_proxy(limited) else { return };
+    let mut follower = Follower::new();
+    follower.settle(&host, 1);
+    refuses.store(true, Ordering::SeqCst);
+    follower.follow(&host, 2, 3);
+    (0..12).for_each(|_| host.slot());
+    assert_eq!(host.chain.head().unwrap().settled, BlockNumber(2));
+    // What only half of the nodes have is not final, and why is said.
+    let half = host.chain.state_root(BlockNumber(2), At::Finalized);
+    assert!(matches!(&half, Err(ChainError::Node { endpoint, .. }) if *endpoint == proxy.url()), "{half:?}");
+    refuses.store(false, Ordering::SeqCst);
+    follower.settle(&host, 2);
 }
 
 /// Whoever asks how blocks stand does not wait until the poster has its answer.

@@ -42,8 +42,8 @@ impl Connection {
             let bumps = elapsed.as_millis() / self.settings.bump.as_millis().max(1);
             if hashes.len() as u128 <= bumps {
                 let quote = self.quote()?;
-                let paid = fees.map_or(Some(quote), |before: Fees| before.bumped(quote, &self.settings));
-                if let Some(paid) = paid {
+                let paid = fees.map_or(Ok(quote), |before: Fees| before.bumped(quote, &self.settings));
+                if let Ok(paid) = paid {
                     hashes.push(self.send_code(account, nonce, &code, paid)?);
                     fees = Some(paid);
                 }

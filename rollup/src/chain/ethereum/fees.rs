@@ -35,8 +35,8 @@ impl Fees {
     }
 
     /// What replaces a transaction with these fees: nodes want a tenth more of both, and twice of everything where it has
-    /// blobs. `None` where that would be over a limit.
-    pub(super) fn bumped(self, now: Self, settings: &EthereumSettings) -> Option<Self> {
+    /// blobs. An error where that would be over a limit.
+    pub(super) fn bumped(self, now: Self, settings: &EthereumSettings) -> Result<Self, ChainError> {
         let has_blobs = self.blob > 0;
         let step = |fee: u128, part: u128| fee.saturating_add(if has_blobs { fee } else { fee / part });
         let least = |fee: u128| step(fee, 8).saturating_add(1);
@@ -45,8 +45,15 @@ impl Fees {
         let priority = more(self.priority).max(now.priority).min(max);
         let blob =
             if has_blobs { more(self.blob).max(now.blob).min(settings.blob_fee_max) } else { now.blob };
-        let enough = max >= least(self.max) && priority >= least(self.priority);
-        (enough && (!has_blobs || blob >= least(self.blob))).then_some(Self { max, priority, blob })
+        let needed = least(self.max).max(least(self.priority));
+        if max < least(self.max) || priority < least(self.priority) {
+            return Err(ChainError::FeeTooHigh { of: "gas", needed, limit: settings.fee_max });
+        }
+        let (needed, limit) = (least(self.blob), settings.blob_fee_max);
+        if has_blobs && blob < needed {
+            return Err(ChainError::FeeTooHigh { of: "gas for blobs", needed, limit });
+        }
+        Ok(Self { max, priority, blob })
     }
 }
 
@@ -72,7 +79,7 @@ mod tests {
     fn a_bump_is_enough_for_nodes_and_ends_at_the_limit() {
         let now = Fees { max: 210, priority: 10, blob: 0 };
         let (mut fees, mut bumps) = (now, 0);
-        while let Some(more) = fees.bumped(now, &settings()) {
+        while let Ok(more) = fees.bumped(now, &settings()) {
             assert!(
                 more.max * 10 >= fees.max * 11 && more.priority * 10 >= fees.priority * 11,
                 "{fees:?} {more:?}"
@@ -82,7 +89,8 @@ mod tests {
         }
         assert!((5..10).contains(&bumps) && fees.max > 880, "{bumps} {fees:?}");
         let risen = Fees { max: 900, priority: 10, blob: 0 };
-        assert_eq!(now.bumped(risen, &settings()), Some(Fees { max: 900, priority: 13, blob: 0 }));
+        assert_eq!(now.bumped(risen, &settings()).unwrap(), Fees { max: 900, priority: 13, blob: 0 });
+        assert!(matches!(fees.bumped(now, &settings()), Err(ChainError::FeeTooHigh { needed: 1001.., .. })));
     }
 
     /// go-ethereum and others replace a transaction with blobs only by one that pays twice as much of all three.
@@ -93,7 +101,8 @@ mod tests {
         assert_eq!(now, Fees { max: 210, priority: 10, blob: 40 });
         let twice = now.bumped(now, &settings).unwrap();
         assert_eq!(twice, Fees { max: 421, priority: 21, blob: 81 });
-        assert_eq!(twice.bumped(now, &settings), None);
+        let dear = twice.bumped(now, &settings);
+        assert!(matches!(dear, Err(ChainError::FeeTooHigh { of: "gas for blobs", needed: 163, limit: 100 })));
         assert_eq!(Fees::quote(100, Some(100), &settings).unwrap().blob, 100);
         let dear = Fees::quote(100, Some(101), &settings);
         assert!(matches!(dear, Err(ChainError::FeeTooHigh { of: "gas for blobs", needed: 101, limit: 100 })));

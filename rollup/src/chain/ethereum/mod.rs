@@ -51,6 +51,7 @@ use node::{Simulated, Tag};
 use nodes::Nodes;
 use parking_lot::Mutex;
 use queue::{Queue, Waiting};
+use rpc::RpcError;
 use std::{fmt, sync::Arc};
 use view::View;
 
@@ -254,7 +255,7 @@ impl EthereumChain {
         block: &ProvenBlock,
         height: u64,
     ) -> Result<Result<(), ContractError>, ChainError> {
-        let from = self.sequencer()?;
+        let from = self.sequencer(Tag::Height(height))?;
         let calldata = Call::post_block(block.statement(), block.proof()).encode();
         self.simulate(from, &calldata, height)
     }
@@ -274,13 +275,14 @@ impl EthereumChain {
 
     /// Where a block was included, by the contract's event.
     fn inclusion(&self, number: BlockNumber, view: &View) -> Result<Inclusion, ChainError> {
-        let found = self.nodes().ask(|node| {
-            let Some(hash) = node.posted_by(self.contract, number, view.height)? else { return Ok(None) };
-            node.receipt(hash)
-        })?;
-        let receipt = found.ok_or_else(|| {
-            self.wrong_contract(&format!("the nodes have no event for block {number}, which stands in it"))
-        })?;
+        // It is behind the node that said so, or a reorganisation came in between.
+        let lacks =
+            || RpcError::Unreachable(format!("it has no event for block {number}, which stands there"));
+        let receipt = self.nodes().ask(|node| {
+            let hash = node.posted_by(self.contract, number, view.height)?.ok_or_else(lacks)?;
+            node.receipt(hash)?.ok_or_else(lacks)
+        });
+        let receipt = receipt.inspect_err(|_| *self.view.lock() = None)?;
         Ok(Inclusion { height: receipt.block_number.to(), gas_used: receipt.gas_used.to() })
     }
 }
@@ -311,8 +313,10 @@ impl BaseChain for EthereumChain {
             BlockNumber::GENESIS => Inclusion { height: 0, gas_used: 0 },
             number => self.inclusion(number, &view)?,
         };
+        // One node's word for it would not do.
         let is_final = view.settled_final.is_some_and(|settled| number <= settled)
-            && inclusion.height <= view.finalized_height;
+            && inclusion.height <= view.finalized_height
+            && self.nodes().state_root(self.contract, number, At::Finalized)?.is_some();
         Ok(if is_final { PostStatus::Final(inclusion) } else { PostStatus::Posted(inclusion) })
     }
 

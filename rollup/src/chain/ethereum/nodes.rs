@@ -8,12 +8,19 @@ use super::{
 use crate::chain::{At, ChainError};
 use alloy_primitives::{Address, B256};
 use arterial_protocol::{BlockNumber, StateRoot};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// How often the nodes are compared with each other.
+const COMPARE_EVERY_MS: u64 = 30_000;
+/// Blocks that a node may be behind another without having fallen behind.
+const BEHIND_BLOCKS: u64 = 3;
 
 pub(super) struct Nodes {
     all: Vec<Node>,
-    /// The one that answered last.
+    /// The one that is asked first: the one that answered last.
     preferred: AtomicUsize,
+    /// When they were compared last.
+    compared_ms: AtomicU64,
 }
 
 /// What became of a transaction that was sent.
@@ -32,7 +39,11 @@ pub(super) enum Sent {
 impl Nodes {
     pub(super) fn new(settings: &EthereumSettings) -> Self {
         let node = |endpoint: &_| Node(Rpc::new(Clone::clone(endpoint), settings.timeout));
-        Self { all: settings.endpoints.iter().map(node).collect(), preferred: AtomicUsize::new(0) }
+        Self {
+            all: settings.endpoints.iter().map(node).collect(),
+            preferred: AtomicUsize::new(0),
+            compared_ms: AtomicU64::new(0),
+        }
     }
 
     /// The id that every node that answers says; one at least does.
@@ -49,7 +60,31 @@ impl Nodes {
         Ok(expected)
     }
 
-    /// Asks the node that answered last; another one where it can't be reached.
+    /// Now and then, turns from a node that has fallen behind to the one that is furthest ahead: it answers, so nothing else
+    /// would, and what it shows is a chain that stands still.
+    pub(super) fn prefer_ahead(&self, now_ms: u64) {
+        let since = now_ms.abs_diff(self.compared_ms.load(Ordering::Relaxed));
+        if self.all.len() < 2 || since < COMPARE_EVERY_MS {
+            return;
+        }
+        self.compared_ms.store(now_ms, Ordering::Relaxed);
+        let height =
+            |node: &Node| node.header(Tag::Latest).ok().flatten().map_or(0, |head| head.number.to::<u64>());
+        let heights: Vec<u64> = self.all.iter().map(height).collect();
+        let preferred = self.preferred.load(Ordering::Relaxed);
+        let height = heights[preferred];
+        // Of those that are equally far, the first.
+        let ahead = heights.iter().enumerate().rev().max_by_key(|(_, height)| **height);
+        if let Some((at, &ahead)) = ahead
+            && ahead > height + BEHIND_BLOCKS
+        {
+            let endpoint = &self.all[preferred].0.endpoint;
+            tracing::warn!(%endpoint, height, ahead, "a node has fallen behind; another one is asked");
+            self.preferred.store(at, Ordering::Relaxed);
+        }
+    }
+
+    /// Asks the preferred node; another one where it can't be reached, or does not want to say.
     pub(super) fn ask<T>(&self, question: impl Fn(&Node) -> Result<T, RpcError>) -> Result<T, ChainError> {
         let begin = self.preferred.load(Ordering::Relaxed);
         let mut first_failure = None;
@@ -60,9 +95,8 @@ impl Nodes {
                     self.preferred.store(at, Ordering::Relaxed);
                     return Ok(answer);
                 }
-                Err(RpcError::Refused { message, .. }) => return Err(failure(node, message)),
-                Err(RpcError::Unreachable(what)) => {
-                    tracing::warn!(endpoint = %node.0.endpoint, %what, "a node does not answer");
+                Err(RpcError::Refused { message: what, .. } | RpcError::Unreachable(what)) => {
+                    tracing::warn!(endpoint = %node.0.endpoint, %what, "a node has no answer");
                     first_failure.get_or_insert_with(|| failure(node, what));
                 }
             }
@@ -80,7 +114,8 @@ impl Nodes {
         at: At,
     ) -> Result<Option<StateRoot>, ChainError> {
         let mut found: Option<(&Node, StateRoot)> = None;
-        let (mut answered, mut lacking, mut failed) = (0, 0, None);
+        let (mut answered, mut lacking) = (0, 0);
+        let (mut refused, mut failed) = (None, None);
         for node in &self.all {
             match node.state_root(contract, number, Tag::from(at)) {
                 Ok(Some(root)) => match found {
@@ -92,16 +127,19 @@ impl Nodes {
                     _ => (found, answered) = (Some((node, root)), answered + 1),
                 },
                 Ok(None) => (lacking, answered) = (lacking + 1, answered + 1),
-                // Not final yet, to some nodes; others have no state of the chain's beginning.
-                Err(RpcError::Refused { .. }) if at == At::Finalized => {
-                    (lacking, answered) = (lacking + 1, answered + 1);
+                Err(RpcError::Refused { message, .. }) if at == At::Finalized => {
+                    refused = Some(failure(node, message));
                 }
                 Err(RpcError::Refused { message: what, .. } | RpcError::Unreachable(what)) => {
                     failed = Some(failure(node, what));
                 }
             }
         }
-        match (at, failed) {
+        // So some nodes say that nothing is final yet. Where another one has the root, it is no answer.
+        if refused.is_some() && found.is_none() {
+            return Ok(None);
+        }
+        match (at, failed.or(refused)) {
             (_, Some(failure)) if answered == 0 => Err(failure),
             (At::Finalized, Some(failure)) if answered * 2 <= self.all.len() => Err(failure),
             (At::Finalized, _) if lacking > 0 => Ok(None),

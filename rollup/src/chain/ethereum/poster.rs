@@ -122,7 +122,9 @@ impl EthereumChain {
         let now = self.connection.clock.now_ms();
         let highest = queue.highest();
         for (nonce, item) in (view.nonce..).zip(queue.items()) {
-            self.note_revert(item, account, view)?;
+            if !self.note_revert(item, account, view)? {
+                return Ok(false);
+            }
             let number = item.statement.number;
             if let Some(error) = item.given_up() {
                 return Err(ChainError::Rejected { number, error: error.clone() });
@@ -130,8 +132,12 @@ impl EthereumChain {
             let Some(due) = self.due(item, nonce, now, highest, view)? else { continue };
             if number == view.settled.next() {
                 // Before anything is spent.
-                self.simulate(account.sender(), &item.calldata, view.height)?
-                    .map_err(|error| ChainError::Rejected { number, error })?;
+                match self.simulate(account.sender(), &item.calldata, view.height)? {
+                    Ok(()) => {}
+                    // At this height it was the next one: another block is at this height now.
+                    Err(ContractError::WrongBlockNumber { .. }) => return Ok(false),
+                    Err(error) => return Err(ChainError::Rejected { number, error }),
+                }
             }
             if !self.send(item, account, nonce, due, now)? {
                 return Ok(false);
@@ -158,16 +164,17 @@ impl EthereumChain {
         };
         if sent.nonce != nonce {
             let quote = quote?;
-            let replacing = highest.and_then(|fees| fees.bumped(quote, settings));
+            let replacing = highest.and_then(|fees| fees.bumped(quote, settings).ok());
             return Ok(Some(Due::Anew(replacing.unwrap_or(quote))));
         }
         if past(sent.priced_ms, settings.bump) {
-            // What is sent and pays enough may stay as it is; what does not waits for a price within the limit.
-            if let Some(fees) = quote.as_ref().ok().and_then(|quote| sent.fees.bumped(*quote, settings)) {
-                return Ok(Some(Due::Anew(fees)));
-            }
-            if sent.fees.max < view.base_fee || blob_fee.is_some_and(|blob_fee| sent.fees.blob < blob_fee) {
-                quote?;
+            let pays_too_little =
+                sent.fees.max < view.base_fee || blob_fee.is_some_and(|blob_fee| sent.fees.blob < blob_fee);
+            match quote.and_then(|quote| sent.fees.bumped(quote, settings)) {
+                Ok(fees) => return Ok(Some(Due::Anew(fees))),
+                // It waits for a price within the limit.
+                Err(error) if pays_too_little => return Err(error),
+                Err(_) => {}
             }
         }
         Ok(past(sent.sent_ms, settings.resend).then_some(Due::Again))
@@ -251,19 +258,19 @@ impl EthereumChain {
     }
 
     /// Looks what became of a transaction whose nonce is used up though its block does not stand: it was included and
-    /// reverted, or another one of this account came in its place.
-    fn note_revert(&self, item: &mut Item, account: &Account, view: &View) -> Result<(), ChainError> {
+    /// reverted, or another one of this account came in its place. `false` where it stands, in a newer state than the one
+    /// that was looked at.
+    fn note_revert(&self, item: &mut Item, account: &Account, view: &View) -> Result<bool, ChainError> {
         let number = item.statement.number;
         let Some(sent) = item.transaction.as_ref().filter(|sent| sent.nonce < view.nonce) else {
-            return Ok(());
+            return Ok(true);
         };
         let Some(receipt) = self.nodes().receipt(&sent.hashes)? else {
             tracing::warn!(block = %number, nonce = sent.nonce, "another transaction of this account took the nonce");
-            return Ok(());
+            return Ok(true);
         };
         if receipt.succeeded() {
-            // It stands in a newer state than the one that was looked at.
-            return Ok(());
+            return Ok(false);
         }
         let height: u64 = receipt.block_number.to();
         let (from, gas) = (Some(account.sender()), self.settings().gas_limit);
@@ -275,7 +282,7 @@ impl EthereumChain {
         tracing::warn!(block = %number, %error, height, "a transaction was included and reverted");
         self.measures.reverted.increment(1);
         item.revert(error);
-        Ok(())
+        Ok(true)
     }
 
     /// The account that posts, if this chain was opened to post.

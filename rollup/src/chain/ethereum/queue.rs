@@ -49,9 +49,12 @@ impl Item {
 
     /// Takes note of a transaction that was included and reverted.
     pub(super) fn revert(&mut self, error: ContractError) {
-        self.reverts += 1;
-        self.reverted = Some(error);
         self.transaction = None;
+        // The fault of a block before it.
+        if !matches!(error, ContractError::WrongBlockNumber { .. }) {
+            self.reverts += 1;
+            self.reverted = Some(error);
+        }
     }
 
     /// Why nothing more is sent for this block.
@@ -213,6 +216,12 @@ mod tests {
     #[test]
     fn a_block_is_given_up_after_some_reverts() {
         let mut one = item(1);
+        // Those that are another block's fault don't count.
+        for _ in 0..REVERTS_MAX {
+            one.sent(transaction(0, 1));
+            one.revert(ContractError::WrongBlockNumber { expected: BlockNumber(0), got: BlockNumber(1) });
+            assert!(one.transaction.is_none());
+        }
         for _ in 0..REVERTS_MAX {
             assert!(one.given_up().is_none());
             one.sent(transaction(0, 1));

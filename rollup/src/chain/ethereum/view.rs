@@ -83,6 +83,7 @@ impl EthereumChain {
     fn read_view(&self) -> Result<View, ChainError> {
         self.see()?;
         let sender = self.account.as_ref().map(super::Account::sender);
+        self.nodes().prefer_ahead(self.connection.clock.now_ms());
         self.nodes().ask(|node| {
             let head = node
                 .header(Tag::Latest)?
@@ -113,9 +114,9 @@ impl EthereumChain {
         }
     }
 
-    pub(super) fn sequencer(&self) -> Result<Address, ChainError> {
+    pub(super) fn sequencer(&self, tag: Tag) -> Result<Address, ChainError> {
         let ask = |node: &super::node::Node| {
-            node.view(self.contract, Call::Sequencer, Tag::Latest, contract::decode_address)
+            node.view(self.contract, Call::Sequencer, tag, contract::decode_address)
         };
         self.nodes().ask(ask).map(|address| address.0.into())
     }
@@ -126,7 +127,7 @@ impl EthereumChain {
     /// The chain can't be asked.
     pub fn standing(&self) -> Result<Standing, ChainError> {
         let view = self.read_view()?;
-        let sequencer = self.sequencer()?;
+        let sequencer = self.sequencer(Tag::Latest)?;
         self.nodes().ask(|node| {
             let height = |tag| Ok(node.header(tag)?.map(|header| header.number.to::<u64>()));
             let sent = node.nonce(sequencer, Tag::Latest)?;
