@@ -17,19 +17,13 @@ pub(super) enum Change {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     changes: Vec<Change>,
-    /// Those of syncs that failed. The system shows them until power is lost, and believes that they are on the disk.
+    /// Writes of syncs that failed. The system shows them until power is lost, and believes that they are on the disk.
     lost: Vec<Change>,
 }
 
 impl Pending {
     pub(super) fn push(&mut self, change: Change) {
-        if let Change::Write { offset, bytes } = &change {
-            let end = offset + bytes.len() as u64;
-            self.lost = std::mem::take(&mut self.lost)
-                .into_iter()
-                .flat_map(|change| without(change, *offset, end))
-                .collect();
-        }
+        self.cover_lost(&change);
         self.changes.push(change);
     }
 
@@ -41,8 +35,23 @@ impl Pending {
     /// What a sync that fails has written.
     pub(super) fn lose_changes(&mut self, chance: &mut Chance) -> Vec<Change> {
         let changes = self.take_changes();
-        self.lost.extend(changes.iter().cloned());
+        for change in &changes {
+            self.cover_lost(change);
+            if matches!(change, Change::Write { .. }) {
+                self.lost.push(change.clone());
+            }
+        }
         survivors(changes, chance)
+    }
+
+    /// What a change covers of what was lost shows no more.
+    fn cover_lost(&mut self, change: &Change) {
+        let (from, to) = match change {
+            Change::Write { offset, bytes } => (*offset, offset + bytes.len() as u64),
+            Change::SetLen(bytes) => (*bytes, u64::MAX),
+        };
+        let lost = std::mem::take(&mut self.lost).into_iter();
+        self.lost = lost.flat_map(|change| without(change, from, to)).collect();
     }
 
     /// What gets to the disk when power is lost.
