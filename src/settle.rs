@@ -73,13 +73,14 @@ impl Settler {
         if settled < before {
             tracing::warn!(%settled, %before, "a reorganisation took blocks away; they are posted again");
         }
-        let mut posted = before.min(settled);
+        // What is final is looked at again: it need not be what stood there when it was posted.
+        while finalized < settled && self.stands(finalized.next(), At::Finalized)? {
+            finalized = finalized.next();
+        }
+        // And it need not be looked at twice, which after a restart is nearly everything.
+        let mut posted = before.max(finalized).min(settled);
         while posted < settled && self.stands(posted.next(), At::Latest)? {
             posted = posted.next();
-        }
-        // Looked at again: it need not be what stood there when it was posted.
-        while finalized < posted && self.stands(finalized.next(), At::Finalized)? {
-            finalized = finalized.next();
         }
         if (posted, finalized) != (before, self.stages.progress().finalized) {
             self.stages.update(|progress| (progress.posted, progress.finalized) = (posted, finalized));

@@ -541,6 +541,15 @@ fn a_node_that_does_not_want_to_answer_is_passed_over() {
     assert!(matches!(&half, Err(ChainError::Node { endpoint, .. }) if *endpoint == proxy.url()), "{half:?}");
     refuses.store(false, Ordering::SeqCst);
     follower.settle(&host, 2);
+    // Where the others can't be reached, a refusal does not pass for "nothing is final".
+    let broken = "http://127.0.0.1:9".to_owned();
+    let both = settings(&[proxy.url(), broken.clone()]);
+    let connection = Connection::new(both, Arc::new(host.clock.clone())).unwrap();
+    let reader = connection.read(host.chain.contract()).unwrap();
+    assert_eq!(reader.head().unwrap().settled, BlockNumber(2));
+    refuses.store(true, Ordering::SeqCst);
+    let neither = reader.state_root(BlockNumber(1), At::Finalized);
+    assert!(matches!(&neither, Err(ChainError::Node { endpoint, .. }) if *endpoint == broken), "{neither:?}");
 }
 
 /// Whoever asks how blocks stand does not wait until the poster has its answer.

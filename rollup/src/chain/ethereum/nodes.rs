@@ -115,7 +115,7 @@ impl Nodes {
     ) -> Result<Option<StateRoot>, ChainError> {
         let mut found: Option<(&Node, StateRoot)> = None;
         let (mut answered, mut lacking) = (0, 0);
-        let (mut refused, mut failed) = (None, None);
+        let (mut refusals, mut failed) = (Vec::new(), None);
         for node in &self.all {
             match node.state_root(contract, number, Tag::from(at)) {
                 Ok(Some(root)) => match found {
@@ -128,7 +128,7 @@ impl Nodes {
                 },
                 Ok(None) => (lacking, answered) = (lacking + 1, answered + 1),
                 Err(RpcError::Refused { message, .. }) if at == At::Finalized => {
-                    refused = Some(failure(node, message));
+                    refusals.push(failure(node, message));
                 }
                 Err(RpcError::Refused { message: what, .. } | RpcError::Unreachable(what)) => {
                     failed = Some(failure(node, what));
@@ -136,10 +136,11 @@ impl Nodes {
             }
         }
         // So some nodes say that nothing is final yet. Where another one has the root, it is no answer.
-        if refused.is_some() && found.is_none() {
-            return Ok(None);
+        if found.is_none() {
+            (lacking, answered) = (lacking + refusals.len(), answered + refusals.len());
+            refusals.clear();
         }
-        match (at, failed.or(refused)) {
+        match (at, failed.or_else(|| refusals.pop())) {
             (_, Some(failure)) if answered == 0 => Err(failure),
             (At::Finalized, Some(failure)) if answered * 2 <= self.all.len() => Err(failure),
             (At::Finalized, _) if lacking > 0 => Ok(None),

@@ -9,8 +9,8 @@ const GWEI: u128 = 1_000_000_000;
 /// How a chain is reached, and what posting there may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EthereumSettings {
-    /// The nodes that are asked, the first one first; the others when it does not answer, and all of them for a root. At
-    /// least one.
+    /// The nodes that are asked, the first one first; another when it does not answer, answers with an error or has fallen
+    /// behind, and all of them for a root. At least one.
     pub endpoints: Vec<Endpoint>,
     /// What a validator is given beyond the base fee, in wei a gas; doubled or so while a transaction is stuck.
     pub priority_fee: u128,
