@@ -321,16 +321,13 @@ impl Shared {
         for refused in frame.refused {
             members.push((u16::try_from(refused.index.get()).map_err(|_| corrupt())?, refused.leaf));
         }
-        let mut position = LogPosition(at.0.checked_sub(frame.back.into()).ok_or_else(corrupt)?);
-        while position < at {
-            let stride = self.read_record(position, |_, record| {
-                let StoredTag::Bundled { index } = record.tag else { return Err(corrupt()) };
-                let leaf = bundle::leaf(&bundle::blind(frame.seed, index), &record.write);
-                members.push((index, leaf));
-                Ok(record.frame_bytes())
-            })?;
-            position.0 += stride as u64;
-        }
+        let first = LogPosition(at.0.checked_sub(frame.back.into()).ok_or_else(corrupt)?);
+        self.log.read_each(first..at, |member| {
+            let Frame::Record { record, .. } = member else { return Err(corrupt()) };
+            let StoredTag::Bundled { index } = record.tag else { return Err(corrupt()) };
+            members.push((index, bundle::leaf(&bundle::blind(frame.seed, index), &record.write)));
+            Ok(())
+        })?;
         members.sort_unstable_by_key(|(index, _)| *index);
         Ok(members)
     }

@@ -170,6 +170,12 @@ pub(crate) fn decode(bytes: &[u8], position: LogPosition) -> Result<Decoded<'_>,
     Ok(Decoded { frame, stride: HEAD_BYTES + body_bytes, first: head.first == 1 })
 }
 
+/// How long the frame at the start of `bytes` is, as far as its head is one.
+pub(super) fn bytes_at(bytes: &[u8]) -> usize {
+    let body_bytes = WireHead::ref_from_prefix(bytes).map_or(0, |(head, _)| head.body_bytes.get() as usize);
+    HEAD_BYTES + body_bytes.min(BODY_BYTES_MAX)
+}
+
 /// What the frame at the start of `bytes` would say if its checksum fitted: for telling what was lost, not for believing.
 pub(crate) fn glimpse(bytes: &[u8]) -> Option<Frame<'_>> {
     let (head, rest) = WireHead::ref_from_prefix(bytes).ok()?;

@@ -144,11 +144,6 @@ impl<'a> StoredRecord<'a> {
         Link { digest: self.digest, seq, observed_at_ms: self.write.observed_at_ms, kind: self.write.kind }
     }
 
-    /// Bytes of the record's frame.
-    pub(crate) const fn frame_bytes(&self) -> usize {
-        record_frame_bytes(self.write.payload.len(), &self.tag)
-    }
-
     /// The canonical record's salt, given back by the subject's key.
     pub(crate) fn salt(&self, subject_key: &[u8; 32]) -> Salt {
         Salt::derive(subject_key, self.write.device, self.write.seq)

@@ -1,7 +1,7 @@
 use super::*;
 use crate::log::{
     bundle::{BundleFrame, RefusedMember},
-    record::{StoredTag, lay_record, set_slot},
+    record::{StoredTag, lay_record, record_frame_bytes, set_slot},
 };
 use arterial_protocol::{Digest, Tag, Write};
 use proptest::prelude::*;
@@ -76,7 +76,8 @@ fn bytes_are_pinned_and_round_trip() {
     for (frame, tag) in frames[1..5].iter().zip(tags()) {
         let record = StoredRecord { digest: Digest::ZERO, write: write(b"98 bpm"), tag };
         assert_eq!(*frame, Frame::Record { slot: 7, record });
-        assert_eq!(record.frame_bytes(), starts[2] - starts[1] - (64 - tag_bytes(&tag)));
+        let bytes = record_frame_bytes(record.write.payload.len(), &tag);
+        assert_eq!(bytes, starts[2] - starts[1] - (64 - tag_bytes(&tag)));
     }
     let Frame::Bundle(bundle) = frames[5] else { panic!("{:?}", frames[5]) };
     assert_eq!(
