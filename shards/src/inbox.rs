@@ -11,7 +11,10 @@ use crate::{
 };
 use arterial_protocol::{BlockNumber, DataDigest, DeviceId};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use std::{collections::VecDeque, sync::mpsc::SyncSender};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, mpsc::SyncSender},
+};
 
 /// Buffers of groups that are kept for the next ones.
 const SPARES_MAX: usize = 4;
@@ -59,6 +62,17 @@ struct Waiting {
     groups: VecDeque<Group>,
     writes: usize,
     bytes: usize,
+    /// Who waits for room, in order: whoever needs much would else wait for ever beside those who need little.
+    submitters: VecDeque<Arc<Condvar>>,
+}
+
+impl Waiting {
+    /// Tells the first of those who wait that there may be room.
+    fn call_next(&self) {
+        if let Some(next) = self.submitters.front() {
+            next.notify_one();
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -80,12 +94,11 @@ pub(crate) struct Inbox {
     has_writer: bool,
     state: Mutex<State>,
     work: Condvar,
-    room: Condvar,
 }
 
 impl Inbox {
     pub(crate) fn new(writes_max: usize, has_writer: bool) -> Self {
-        Self { writes_max, has_writer, state: Mutex::default(), work: Condvar::new(), room: Condvar::new() }
+        Self { writes_max, has_writer, state: Mutex::default(), work: Condvar::new() }
     }
 
     /// Begins to hand over writes. Nobody else does until that ends, so it is short.
@@ -104,11 +117,12 @@ impl Inbox {
         Ok(())
     }
 
-    /// Waits for work; writes of so many lanes only, the most urgent first.
+    /// Waits for work; writes of so many lanes only, the most urgent first. Once it is closed those of every lane, unless
+    /// none is taken from.
     pub(crate) fn take(&self, lanes_taken: usize) -> Work {
         let mut state = self.state.lock();
         loop {
-            if let Some(work) = self.next(&mut state, lanes_taken) {
+            if let Some(work) = Self::next(&mut state, lanes_taken) {
                 return work;
             }
             self.work.wait(&mut state);
@@ -117,22 +131,22 @@ impl Inbox {
 
     /// Work that is there now.
     pub(crate) fn try_take(&self, lanes_taken: usize) -> Option<Work> {
-        self.next(&mut self.state.lock(), lanes_taken)
+        Self::next(&mut self.state.lock(), lanes_taken)
     }
 
-    fn next(&self, state: &mut State, lanes_taken: usize) -> Option<Work> {
+    fn next(state: &mut State, lanes_taken: usize) -> Option<Work> {
         if let Some(control) = state.controls.pop_front() {
             return Some(Work::Control(control));
         }
         // The most urgent lane; now and then the least urgent one, so that none waits for ever.
         let mut lanes = Lane::ALL;
-        let lanes = &mut lanes[..if state.closed { Lane::ALL.len() } else { lanes_taken }];
+        let lanes = &mut lanes[..if state.closed && lanes_taken > 0 { Lane::ALL.len() } else { lanes_taken }];
         if state.taken >= TURN_EVERY {
             lanes.reverse();
             state.taken = 0;
         }
         for &mut lane in lanes {
-            if let Some(group) = self.take_from(state, lane) {
+            if let Some(group) = Self::take_from(state, lane) {
                 state.taken += 1;
                 return Some(Work::Group(lane, group));
             }
@@ -142,15 +156,15 @@ impl Inbox {
 
     /// The alarms that wait now: for a writer that is amid something long.
     pub(crate) fn take_alarms(&self) -> Option<Group> {
-        self.take_from(&mut self.state.lock(), Lane::Alarm)
+        Self::take_from(&mut self.state.lock(), Lane::Alarm)
     }
 
-    fn take_from(&self, state: &mut State, lane: Lane) -> Option<Group> {
+    fn take_from(state: &mut State, lane: Lane) -> Option<Group> {
         let waiting = &mut state.lanes[lane as usize];
         let group = waiting.groups.pop_front()?;
         waiting.writes -= group.offsets.len();
         waiting.bytes -= group.bytes.len();
-        self.room.notify_all();
+        waiting.call_next();
         Some(group)
     }
 
@@ -162,11 +176,25 @@ impl Inbox {
         }
     }
 
-    /// Takes nothing more. What waits is still worked off.
+    /// Takes nothing more. What waits is still worked off, as far as the backlog has room for it.
     pub(crate) fn close(&self) {
-        self.state.lock().closed = true;
+        let mut state = self.state.lock();
+        state.closed = true;
         self.work.notify_one();
-        self.room.notify_all();
+        for submitter in state.lanes.iter_mut().flat_map(|waiting| waiting.submitters.drain(..)) {
+            submitter.notify_one();
+        }
+    }
+
+    /// Takes nothing more, and tells everybody who waits that there will be no answer.
+    pub(crate) fn abandon(&self) {
+        self.close();
+        let left = {
+            let mut state = self.state.lock();
+            (std::mem::take(&mut state.lanes), std::mem::take(&mut state.controls))
+        };
+        // Whoever is told may ask something of this inbox at once.
+        drop(left);
     }
 
     /// Writes that wait, by lane.
@@ -183,28 +211,44 @@ pub(crate) struct HandOver<'a> {
 }
 
 impl HandOver<'_> {
-    /// The lane's group with room for so many entries of so many bytes together. Waits for room in the lane if `wait`.
+    /// The lane's group with room for so many entries of so many bytes together. Waits for room in the lane if `wait`,
+    /// behind those who wait already; nobody overtakes them.
     pub(crate) fn reserve(
         &mut self,
         entries: usize,
         bytes: usize,
         wait: bool,
     ) -> Result<&mut Group, Refused> {
+        let mut own: Option<Arc<Condvar>> = None;
         loop {
             if self.state.closed {
                 return Err(Refused::Closed);
             }
-            let waiting = &self.state.lanes[self.lane as usize];
+            let waiting = &mut self.state.lanes[self.lane as usize];
+            let is_next = match (&own, waiting.submitters.front()) {
+                (Some(own), Some(first)) => Arc::ptr_eq(own, first),
+                (_, first) => first.is_none(),
+            };
             let fits =
                 waiting.writes + entries <= self.inbox.writes_max && waiting.bytes + bytes <= LANE_BYTES_MAX;
-            if waiting.groups.is_empty() || fits || (wait && !self.inbox.has_writer) {
+            if is_next && (waiting.groups.is_empty() || fits) || (wait && !self.inbox.has_writer) {
                 break;
             }
             if !wait {
                 return Err(Refused::Full);
             }
+            let own = own.get_or_insert_with(|| {
+                let submitter = Arc::<Condvar>::default();
+                waiting.submitters.push_back(Arc::clone(&submitter));
+                submitter
+            });
             self.inbox.work.notify_one();
-            self.inbox.room.wait(&mut self.state);
+            own.wait(&mut self.state);
+        }
+        if own.is_some() {
+            let waiting = &mut self.state.lanes[self.lane as usize];
+            waiting.submitters.pop_front();
+            waiting.call_next();
         }
         let State { lanes, spares, .. } = &mut *self.state;
         let waiting = &mut lanes[self.lane as usize];
@@ -226,8 +270,10 @@ impl Drop for HandOver<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::SubmitError;
     use crate::limits::{GROUP_BYTES, GROUP_WRITES};
     use crate::log::{StoredTag, record_frame_bytes};
+    use crate::ticket::Ticket;
     use arterial_protocol::{Tag, Write};
     use std::thread;
 
@@ -267,7 +313,26 @@ mod tests {
             assert!(matches!(taken(&inbox, 2), Some((Lane::Alarm, _))));
         }
         inbox.close();
-        assert_eq!(taken(&inbox, 0), Some((Lane::Bulk, 3)), "what waits is worked off in the end");
+        assert_eq!(taken(&inbox, 1), Some((Lane::Bulk, 3)), "what waits is worked off in the end");
+    }
+
+    #[test]
+    fn what_the_backlog_has_no_room_for_in_the_end_is_abandoned() {
+        let inbox = Inbox::new(100, true);
+        let ticket = {
+            let tag = StoredTag::Own(Tag::Host);
+            let write =
+                Write { device: DeviceId([1; 16]), seq: 0, observed_at_ms: 1, kind: 1, payload: b"x" };
+            let mut hand_over = inbox.hand_over(Lane::Alarm);
+            let group = hand_over.reserve(1, record_frame_bytes(1, &tag), false).unwrap();
+            let index = group.lay(&write, &tag);
+            Ticket { outcome: Arc::clone(group.outcome()), index }
+        };
+        inbox.close();
+        assert!(!ticket.is_answered());
+        assert!(matches!(inbox.try_take(0), Some(Work::Done)));
+        inbox.abandon();
+        assert!(matches!(ticket.wait(), Err(SubmitError::Closed)));
     }
 
     #[test]
@@ -285,6 +350,32 @@ mod tests {
         }
         assert_eq!(taken(&inbox, Lane::ALL.len()), Some((Lane::Bulk, 2)));
         assert_eq!(taken(&inbox, Lane::ALL.len()), Some((Lane::Bulk, 1)));
+    }
+
+    #[test]
+    fn nobody_overtakes_those_who_wait_for_room() {
+        let inbox = Inbox::new(4, true);
+        hand_over(&inbox, Lane::Bulk, 3);
+        let inbox = &inbox;
+        let wait_for = |submitters| {
+            while inbox.state.lock().lanes[Lane::Bulk as usize].submitters.len() < submitters {
+                thread::yield_now();
+            }
+        };
+        thread::scope(|scope| {
+            let reserve = |entries| inbox.hand_over(Lane::Bulk).reserve(entries, 1, true).map(drop);
+            let large = scope.spawn(move || reserve(4));
+            wait_for(1);
+            let small = scope.spawn(move || reserve(1));
+            wait_for(2);
+            // There is room for one.
+            assert_eq!(submit(inbox, Lane::Bulk, 0, false), Err(Refused::Full));
+            assert_eq!(taken(inbox, Lane::ALL.len()), Some((Lane::Bulk, 3)));
+            large.join().unwrap().unwrap();
+            assert_eq!(inbox.writes(), [0, 0, 4]);
+            inbox.close();
+            assert_eq!(small.join().unwrap(), Err(Refused::Closed));
+        });
     }
 
     const SUBMITTERS: u64 = 3;

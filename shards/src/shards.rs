@@ -375,7 +375,8 @@ impl Shards {
         }
     }
 
-    /// Takes nothing more, works off what is queued, and ends the writers.
+    /// Takes nothing more, works off what is queued, and ends the writers. Writes that the backlog has no room for are
+    /// answered with [`SubmitError::Closed`].
     pub fn close(&self) {
         for shard in &self.shards {
             shard.inbox.close();

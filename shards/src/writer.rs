@@ -376,6 +376,13 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    /// Also when it panics: nobody waits for what nobody does.
+    fn drop(&mut self) {
+        self.shared.inbox.abandon();
+    }
+}
+
 /// A bundle's frame, that goes to `end`, behind those of its members that are accepted; `None` if none is.
 fn bundle_frame(bundled: &Bundled, checks: &Checks, offsets: &[u32], end: usize) -> Option<Vec<u8>> {
     let Bundled { entries, part } = bundled;

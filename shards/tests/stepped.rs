@@ -3,8 +3,11 @@
 
 mod common;
 
-use arterial_protocol::{BlockNumber, ShardId, limits::RUN_RECORDS_MAX};
-use arterial_shards::{Lane, Located, Shards, Ticket, limits::SEGMENT_BYTES_MIN};
+use arterial_protocol::{BlockNumber, DeviceId, ShardId, Tag, Write, limits::RUN_RECORDS_MAX};
+use arterial_shards::{
+    Enrolment, Lane, Located, Shards, SubmitError, Ticket,
+    limits::{GROUP_WRITES, SEGMENT_BYTES_MIN, backlog_records_max},
+};
 use arterial_storage::{Fault, Faulty, FileStorage, Storage};
 use common::{Device, config, open, payload};
 use std::{fs, io::ErrorKind, path::Path, sync::Arc};
@@ -81,6 +84,36 @@ fn alarms_overtake_a_group_whose_signatures_are_checked_and_a_flood_of_them_does
         }
         waiting = left;
     }
+}
+
+/// Closing takes every lane, but never more than what a block holds: a log with more could not be opened again.
+#[test]
+fn closing_works_off_what_the_backlog_has_room_for_and_answers_for_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage: Arc<dyn Storage> = Arc::new(FileStorage);
+    // So many shards that each has the least backlog there is.
+    let config = config(dir.path(), 256);
+    let backlog = backlog_records_max(256);
+    let shards = Shards::open_stepped(&storage, &config).unwrap();
+    let device = (0..).map(|n: u32| DeviceId([n.to_le_bytes(); 4].concat().try_into().unwrap()));
+    let device = { device }.find(|device| device.shard(config.shards) == ShardId(0)).unwrap();
+    shards.enrol(&[Enrolment::host(device)])[0].as_ref().unwrap();
+    let writes: Vec<_> = (0..2 * backlog as u64)
+        .map(|seq| Write { device, seq, observed_at_ms: seq, kind: 1, payload: b"98 bpm" })
+        .map(|write| (write, Tag::Host))
+        .collect();
+    let tickets = shards.submit_many(Lane::Bulk, &writes);
+    while shards.step(ShardId(0)) {}
+    let bulk = shards.unsealed_records();
+    assert!(bulk >= backlog / 2 && bulk < backlog / 2 + GROUP_WRITES, "{bulk}");
+    shards.close();
+    let durable = shards.unsealed_records();
+    assert!(durable >= backlog && durable < backlog + GROUP_WRITES, "{durable}");
+    let answers = tickets.wait();
+    assert!(answers[..durable].iter().all(Result::is_ok));
+    assert!(answers[durable..].iter().all(|answer| matches!(answer, Err(SubmitError::Closed))));
+    drop(shards);
+    assert_eq!(Shards::open_stepped(&storage, &config).unwrap().unsealed_records(), durable);
 }
 
 #[test]
