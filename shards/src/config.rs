@@ -6,6 +6,7 @@ use crate::{
         CHECKPOINT_LOG_BYTES_DEFAULT, LANE_WRITES_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX,
         SEGMENT_BYTES_MIN, backlog_records_max,
     },
+    lookup::Lookups,
     shard::{Paths, Setup},
 };
 use arterial_protocol::{Domain, ShardCount, ShardId};
@@ -56,7 +57,7 @@ impl ShardsConfig {
         }
     }
 
-    pub(crate) fn setup(&self, id: ShardId, has_threads: bool) -> Setup {
+    pub(crate) fn setup(&self, id: ShardId, lookups: Lookups) -> Setup {
         Setup {
             domain: self.domain,
             id,
@@ -65,7 +66,8 @@ impl ShardsConfig {
             backlog_records_max: backlog_records_max(self.shards.get()),
             checkpoint_log_bytes: self.checkpoint_log_bytes,
             clock: Arc::clone(&self.clock),
-            has_threads,
+            has_threads: matches!(lookups, Lookups::Beside(_)),
+            lookups,
         }
     }
 

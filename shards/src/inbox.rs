@@ -186,6 +186,10 @@ impl Inbox {
         }
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
     /// Takes nothing more, and tells everybody who waits that there will be no answer.
     pub(crate) fn abandon(&self) {
         self.close();

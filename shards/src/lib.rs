@@ -26,6 +26,7 @@ mod keys;
 mod lane;
 pub mod limits;
 mod log;
+mod lookup;
 mod measures;
 mod repair;
 mod replay;

@@ -26,6 +26,8 @@ pub const LANE_WRITES_DEFAULT: usize = 16_384;
 pub const LANE_BYTES_MAX: usize = 2 * GROUP_BYTES_MAX;
 /// So many groups are committed before a less urgent lane has its turn.
 pub(crate) const TURN_EVERY: usize = 8;
+/// Old writes of all shards that are looked up at once at most; of what is more, nothing can be said yet.
+pub const LOOKUPS_MAX: usize = 4096;
 /// Signatures that are checked at once; alarms that come meanwhile are committed before the next are.
 pub const SIGNATURES_AT_ONCE: usize = 512;
 /// Records of all shards that may wait for a block before writers stop taking writes: what bounds the memory.

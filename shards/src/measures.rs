@@ -5,7 +5,7 @@ use crate::{
     error::{ShardError, SubmitError},
     group::Group,
     lane::Lane,
-    ticket::Settled,
+    ticket::{Answer, Exception, Settled},
 };
 use arterial_telemetry as telemetry;
 use std::{io, sync::Arc};
@@ -54,14 +54,33 @@ fn reason_of_shard(error: &ShardError) -> &'static str {
     }
 }
 
+/// What is reported of writes that are not accepted, or not again.
+#[derive(Debug)]
+pub(crate) struct RefusalMeasures {
+    repeated: Counter,
+    refusals: Refusals,
+}
+
+impl RefusalMeasures {
+    pub(crate) fn new() -> Self {
+        Self { repeated: telemetry::WRITES_REPEATED.counter(&[]), refusals: Refusals::new() }
+    }
+
+    pub(crate) fn count(&self, answer: &Answer) {
+        match answer {
+            Ok(_) => self.repeated.increment(1),
+            Err(error) => self.refusals.count(error, 1),
+        }
+    }
+}
+
 /// What a shard's writer reports of its groups.
 #[derive(Debug)]
 pub(crate) struct GroupMeasures {
     durable: [Counter; Lane::ALL.len()],
     latency: [Histogram; Lane::ALL.len()],
-    repeated: Counter,
     writes: Histogram,
-    refusals: Refusals,
+    exceptions: RefusalMeasures,
 }
 
 impl GroupMeasures {
@@ -69,9 +88,8 @@ impl GroupMeasures {
         Self {
             durable: telemetry::LANES.map(|lane| telemetry::WRITES_DURABLE.counter(&[lane])),
             latency: telemetry::LANES.map(|lane| telemetry::DURABLE_LATENCY_SECONDS.histogram(&[lane])),
-            repeated: telemetry::WRITES_REPEATED.counter(&[]),
             writes: telemetry::GROUP_WRITES.histogram(&[]),
-            refusals: Refusals::new(),
+            exceptions: RefusalMeasures::new(),
         }
     }
 
@@ -80,14 +98,12 @@ impl GroupMeasures {
         let writes = group.offsets.len() - group.bundles.len();
         match settled {
             Settled::Durable { exceptions, .. } => {
-                let mut repeated = 0;
-                for (_, outcome) in exceptions {
-                    match outcome {
-                        Ok(_) => repeated += 1,
-                        Err(error) => self.refusals.count(error, 1),
+                for (_, exception) in exceptions {
+                    // What is sought is counted by whoever finds it.
+                    if let Exception::Said(answer) = exception {
+                        self.exceptions.count(answer);
                     }
                 }
-                self.repeated.increment(repeated);
                 self.durable[lane as usize].increment((writes - exceptions.len()) as u64);
                 self.latency[lane as usize].record(group.begun.elapsed());
                 #[expect(
@@ -97,7 +113,7 @@ impl GroupMeasures {
                 self.writes.record(writes as f64);
             }
             Settled::Refused(error) => {
-                self.refusals.count(&SubmitError::Shard(Arc::clone(error)), writes);
+                self.exceptions.refusals.count(&SubmitError::Shard(Arc::clone(error)), writes);
             }
             Settled::Abandoned => {}
         }

@@ -9,6 +9,7 @@ use crate::{
     log::{
         BundleFrame, Frame, LogPosition, LogReader, LogWriter, SegmentId, StoredRecord, StoredTag, recover,
     },
+    lookup::Lookups,
     measures::GroupMeasures,
     replay::Replay,
     sealed::SealedBatches,
@@ -127,6 +128,7 @@ pub(crate) struct Setup {
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether the shard works by itself, or when it is stepped.
     pub(crate) has_threads: bool,
+    pub(crate) lookups: Lookups,
 }
 
 /// Opens a shard: replays its log and leaves it ready for its writer.
@@ -183,6 +185,7 @@ pub(crate) fn open(
         checkpoint_log_bytes: setup.checkpoint_log_bytes,
         backlog_records_max: setup.backlog_records_max,
         poisoned: None,
+        lookups: setup.lookups,
         measures: GroupMeasures::new(),
     };
     Ok((shared, writer))

@@ -9,6 +9,7 @@ use crate::{
     lane::Lane,
     limits::ENROLMENTS_MAX,
     log::{StoredTag, record_frame_bytes},
+    lookup::Lookups,
     measures::Refusals,
     route::{CheckedBundle, Routed, SignedBundle},
     sealing::CutAnswer,
@@ -76,8 +77,14 @@ impl Shards {
     /// The first shard's that can't be opened.
     pub fn open(storage: &Arc<dyn Storage>, config: &ShardsConfig) -> Result<Self, ShardError> {
         let ids = prepare(storage, config)?;
+        let failed = |what, path| move |source| ShardError::Io { what, path, source };
+        let (lookups, answers) =
+            Lookups::begin().map_err(failed("cannot start the lookups of", config.dir.clone()))?;
         let opened: Vec<Opened> = thread::scope(|scope| {
-            let open = |id| scope.spawn(move || open_shard(storage, config, id, true));
+            let open = |id| {
+                let lookups = lookups.clone();
+                scope.spawn(move || open_shard(storage, config, id, lookups))
+            };
             let threads: Vec<_> = ids.map(open).collect();
             threads
                 .into_iter()
@@ -85,18 +92,16 @@ impl Shards {
                 .collect::<Result<_, _>>()
         })?;
         let mut shards = Vec::with_capacity(opened.len());
-        let mut threads = Vec::with_capacity(opened.len());
+        // Writers end first, and then who answers them.
+        let mut threads = Vec::with_capacity(opened.len() + 1);
         for (shared, writer) in opened {
             // Linux shows fifteen bytes of a name.
             let name = format!("art-shard-{}", shared.id);
             let spawned = thread::Builder::new().name(name).spawn(move || writer.run());
-            threads.push(spawned.map_err(|source| ShardError::Io {
-                what: "cannot start the writer of",
-                path: config.paths(shared.id).log,
-                source,
-            })?);
+            threads.push(spawned.map_err(failed("cannot start the writer of", config.paths(shared.id).log))?);
             shards.push(shared);
         }
+        threads.push(answers);
         Ok(Self {
             count: config.shards,
             shards,
@@ -113,7 +118,7 @@ impl Shards {
     pub fn open_stepped(storage: &Arc<dyn Storage>, config: &ShardsConfig) -> Result<Self, ShardError> {
         let (mut shards, mut writers) = (Vec::new(), Vec::new());
         for id in prepare(storage, config)? {
-            let (shared, writer) = open_shard(storage, config, id, false)?;
+            let (shared, writer) = open_shard(storage, config, id, Lookups::Here)?;
             shards.push(shared);
             writers.push(Mutex::new(Some(writer)));
         }
@@ -375,8 +380,8 @@ impl Shards {
         }
     }
 
-    /// Takes nothing more, works off what is queued, and ends the writers. Writes that the backlog has no room for are
-    /// answered with [`SubmitError::Closed`].
+    /// Takes nothing more, works off what is queued, and ends the writers. Writes that the backlog has no room for, and
+    /// repeats that are still looked up, are answered with [`SubmitError::Closed`].
     pub fn close(&self) {
         for shard in &self.shards {
             shard.inbox.close();
@@ -385,7 +390,7 @@ impl Shards {
             Writers::Threads(threads) => {
                 for thread in threads.lock().drain(..) {
                     if thread.join().is_err() {
-                        tracing::error!("a shard's writer panicked");
+                        tracing::error!("a thread of the shards panicked");
                     }
                 }
             }
@@ -427,7 +432,7 @@ fn open_shard(
     storage: &Arc<dyn Storage>,
     config: &ShardsConfig,
     id: ShardId,
-    has_threads: bool,
+    lookups: Lookups,
 ) -> Result<Opened, ShardError> {
-    shard::open(Arc::clone(storage), config.paths(id), config.setup(id, has_threads))
+    shard::open(Arc::clone(storage), config.paths(id), config.setup(id, lookups))
 }

@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
 /// What became of a group of writes.
@@ -27,24 +27,44 @@ pub(crate) enum Settled {
         /// Where each of its entries begins in it.
         offsets: Vec<u32>,
         /// By index, in order of it.
-        exceptions: Vec<(u32, Result<Ack, SubmitError>)>,
+        exceptions: Vec<(u32, Exception)>,
     },
     Refused(Arc<ShardError>),
     /// The writer went away.
     Abandoned,
 }
 
-/// A group's outcome, once it is there.
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    settled: OnceLock<Settled>,
+/// What is said of one write.
+pub(crate) type Answer = Result<Ack, SubmitError>;
+
+/// What is said of a write that is not simply durable with its group.
+#[derive(Clone, Debug)]
+pub(crate) enum Exception {
+    Said(Answer),
+    /// Nothing yet: it is looked up.
+    Sought(Arc<Promise<Answer>>),
+}
+
+/// What became of a group, once it is there.
+pub(crate) type Outcome = Promise<Settled>;
+
+/// Something that is said once, to whoever waits for it then or later.
+#[derive(Debug)]
+pub(crate) struct Promise<T> {
+    settled: OnceLock<T>,
     waiting: Mutex<Vec<Waker>>,
     changed: Condvar,
 }
 
-impl Outcome {
-    /// Says what became of the group; only the first word counts.
-    pub(crate) fn settle(&self, settled: Settled) {
+impl<T> Default for Promise<T> {
+    fn default() -> Self {
+        Self { settled: OnceLock::new(), waiting: Mutex::default(), changed: Condvar::new() }
+    }
+}
+
+impl<T> Promise<T> {
+    /// Says it; only the first word counts.
+    pub(crate) fn settle(&self, settled: T) {
         if self.settled.set(settled).is_ok() {
             let wakers = std::mem::take(&mut *self.waiting.lock());
             self.changed.notify_all();
@@ -52,21 +72,25 @@ impl Outcome {
         }
     }
 
-    fn wait(&self) -> &Settled {
-        if self.settled.get().is_none() {
+    fn is_settled(&self) -> bool {
+        self.settled.get().is_some()
+    }
+
+    fn wait(&self) -> &T {
+        if !self.is_settled() {
             let mut waiting = self.waiting.lock();
-            while self.settled.get().is_none() {
+            while !self.is_settled() {
                 self.changed.wait(&mut waiting);
             }
         }
         self.settled.wait()
     }
 
-    fn poll(&self, waker: &Waker) -> Poll<&Settled> {
-        if self.settled.get().is_none() {
+    fn poll(&self, waker: &Waker) -> Poll<&T> {
+        if !self.is_settled() {
             let mut waiting = self.waiting.lock();
             // It may have been settled before the lock was taken, and nobody would wake the task any more.
-            if self.settled.get().is_none() {
+            if !self.is_settled() {
                 if !waiting.iter().any(|other| other.will_wake(waker)) {
                     waiting.push(waker.clone());
                 }
@@ -77,12 +101,29 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// Whether waiting for an entry's answer would end at once.
+    fn has_answer(&self, index: u32) -> bool {
+        self.settled.get().is_some_and(|settled| match settled.of(index) {
+            Exception::Said(_) => true,
+            Exception::Sought(answer) => answer.is_settled(),
+        })
+    }
+
+    fn wait_for(&self, index: u32) -> Answer {
+        match self.wait().of(index) {
+            Exception::Said(answer) => answer,
+            Exception::Sought(answer) => answer.wait().clone(),
+        }
+    }
+}
+
 impl Settled {
-    fn of(&self, index: u32) -> Result<Ack, SubmitError> {
-        match self {
+    fn of(&self, index: u32) -> Exception {
+        let said = match self {
             Self::Durable { shard, base, offsets, exceptions } => {
                 match exceptions.binary_search_by_key(&index, |(at, _)| *at) {
-                    Ok(at) => exceptions[at].1.clone(),
+                    Ok(at) => return exceptions[at].1.clone(),
                     Err(_) => Ok(Ack {
                         shard: *shard,
                         position: LogPosition(base.0 + u64::from(offsets[index as usize])),
@@ -92,7 +133,8 @@ impl Settled {
             }
             Self::Refused(error) => Err(SubmitError::Shard(Arc::clone(error))),
             Self::Abandoned => Err(SubmitError::Closed),
-        }
+        };
+        Exception::Said(said)
     }
 }
 
@@ -108,7 +150,7 @@ impl Ticket {
     /// Whether waiting would end at once.
     #[must_use]
     pub fn is_answered(&self) -> bool {
-        self.outcome.settled.get().is_some()
+        self.outcome.has_answer(self.index)
     }
 
     /// Blocks until the write is durable, or refused.
@@ -116,7 +158,7 @@ impl Ticket {
     /// # Errors
     /// Why it was refused, or that the engine was closed before it could answer.
     pub fn wait(self) -> Result<Ack, SubmitError> {
-        self.outcome.wait().of(self.index)
+        self.outcome.wait_for(self.index)
     }
 }
 
@@ -124,7 +166,10 @@ impl Future for Ticket {
     type Output = Result<Ack, SubmitError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.outcome.poll(context.waker()).map(|settled| settled.of(self.index))
+        match ready!(self.outcome.poll(context.waker())).of(self.index) {
+            Exception::Said(answer) => Poll::Ready(answer),
+            Exception::Sought(answer) => answer.poll(context.waker()).map(Clone::clone),
+        }
     }
 }
 
@@ -154,14 +199,16 @@ impl Tickets {
     /// Whether waiting would end at once.
     #[must_use]
     pub fn is_answered(&self) -> bool {
-        self.groups.iter().all(|group| group.settled.get().is_some())
+        self.places.iter().all(|place| {
+            self.groups.get(place.group as usize).is_none_or(|group| group.has_answer(place.index))
+        })
     }
 
     /// Blocks for each answer in turn; in the order of the writes.
     pub fn answers(&self) -> impl Iterator<Item = Result<Ack, SubmitError>> + '_ {
         let mut refused = self.refused.iter();
         self.places.iter().map(move |place| match self.groups.get(place.group as usize) {
-            Some(group) => group.wait().of(place.index),
+            Some(group) => group.wait_for(place.index),
             None => Err(refused.next().map_or(SubmitError::Closed, |(_, error)| error.clone())),
         })
     }
@@ -184,7 +231,7 @@ mod tests {
     }
 
     fn durable() -> Settled {
-        let refused = Err(SubmitError::Closed);
+        let refused = Exception::Said(Err(SubmitError::Closed));
         Settled::Durable {
             shard: ShardId(3),
             base: LogPosition(80),
@@ -202,6 +249,27 @@ mod tests {
         let ack = Ack { shard: ShardId(3), position: LogPosition(224), repeated: false };
         assert_eq!(waiter.join().unwrap().unwrap(), ack);
         assert!(refused.wait().is_err());
+    }
+
+    #[test]
+    fn an_answer_that_is_looked_up_keeps_nobody_else_waiting() {
+        let (outcome, other) = ticket();
+        let mut old = Ticket { index: 2, ..other.clone() };
+        let answer: Arc<Promise<Answer>> = Arc::default();
+        let Settled::Durable { shard, base, offsets, .. } = durable() else { unreachable!() };
+        let exceptions = vec![(2, Exception::Sought(Arc::clone(&answer)))];
+        outcome.settle(Settled::Durable { shard, base, offsets, exceptions });
+        let places = [2, 1].map(|index| Place { group: 0, index });
+        let both = Tickets { places: places.into(), groups: vec![outcome], refused: Vec::new() };
+        assert!(other.is_answered() && !old.is_answered() && !both.is_answered());
+        assert!(other.wait().is_ok());
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut old).poll(&mut context).is_pending());
+        let first = Ack { shard, position: LogPosition(80), repeated: true };
+        answer.settle(Ok(first));
+        assert!(matches!(Pin::new(&mut old).poll(&mut context), Poll::Ready(Ok(ack)) if ack == first));
+        assert!(old.is_answered() && both.is_answered());
+        assert_eq!((old.wait().unwrap(), both.wait()[0].clone().unwrap()), (first, first));
     }
 
     #[test]

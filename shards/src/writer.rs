@@ -6,7 +6,7 @@ use crate::{
     checkpoint::Checkpoint,
     directory::Device,
     enrolment::{DeviceKey, Enrolment},
-    error::{EnrolError, ShardError, SubmitError},
+    error::{EnrolError, ShardError},
     group::{BundlePart, Bundled, Group},
     hash,
     inbox::{Control, Found, Work},
@@ -14,12 +14,13 @@ use crate::{
     lane::Lane,
     limits::{GROUP_BYTES_MAX, backlog_records_of},
     log::{BundleFrame, Frame, LogPosition, LogWriter, RefusedMember, finish, set_slot},
+    lookup::{Lookup, Lookups, OldWrite},
     measures::GroupMeasures,
     sealing::CutAnswer,
-    shard::{Ack, Enrolled, Shared},
-    ticket::Settled,
+    shard::{Enrolled, Shared},
+    ticket::{Exception, Settled},
 };
-use arterial_protocol::{BlockNumber, DataDigest, DeviceId, Digest, Link, limits::SLOTS_END};
+use arterial_protocol::{BlockNumber, DataDigest, DeviceId, Link, limits::SLOTS_END};
 use ed25519_zebra::VerificationKey;
 use std::{
     io,
@@ -42,6 +43,8 @@ pub(crate) struct Writer {
     pub(crate) backlog_records_max: usize,
     /// Why no more writes are taken, once an append or a sync has failed.
     pub(crate) poisoned: Option<String>,
+    /// Who is asked about writes that are older than what waits for a block.
+    pub(crate) lookups: Lookups,
     pub(crate) measures: GroupMeasures,
 }
 
@@ -51,7 +54,7 @@ struct Plan {
     offsets: Vec<u32>,
     /// Bundles' frames as they are now that some of their members are refused.
     bundles: Vec<Vec<u8>>,
-    exceptions: Vec<(u32, Result<Ack, SubmitError>)>,
+    exceptions: Vec<(u32, Exception)>,
 }
 
 impl Writer {
@@ -210,47 +213,35 @@ impl Writer {
                 slot => {
                     let position = LogPosition(base.0 + end as u64);
                     match self.admit(slot, checks.laid(group, index).link(), position) {
-                        Ok(None) => end += group.frame(index).len(),
-                        Ok(Some(first)) => {
+                        None => end += group.frame(index).len(),
+                        Some(exception) => {
                             checks.slots[index] = REFUSED;
-                            plan.exceptions.push((entry, Ok(first)));
+                            plan.exceptions.push((entry, exception));
                         }
-                        Err(error) => checks.refuse(index, error),
                     }
                 }
             }
         }
-        plan.exceptions.extend(checks.refusals.drain(..).map(|(entry, error)| (entry, Err(error))));
+        plan.exceptions
+            .extend(checks.refusals.drain(..).map(|(entry, error)| (entry, Exception::Said(Err(error)))));
         plan.exceptions.sort_unstable_by_key(|(entry, _)| *entry);
         plan
     }
 
-    /// Accepts one authentic write, or finds out that it was accepted before, and where.
-    fn admit(&mut self, slot: u32, link: Link, position: LogPosition) -> Result<Option<Ack>, SubmitError> {
+    /// Accepts one authentic write, unless its number was used before: then what is said of it.
+    fn admit(&mut self, slot: u32, link: Link, position: LogPosition) -> Option<Exception> {
         let next_seq = self.accounts.next_seq(slot);
         if link.seq >= next_seq {
             self.accounts.accept(slot, link, position);
-            return Ok(None);
+            return None;
         }
         let device = self.shared.directory.read().device(slot).id;
-        let regressed = SubmitError::SeqRegressed { device, next_seq, got: link.seq.into() };
-        let (accepted, position) = self.find_accepted(slot, link.seq).map_err(Arc::new)?.ok_or(regressed)?;
-        if accepted == link.digest {
-            return Ok(Some(Ack { shard: self.shared.id, position, repeated: true }));
+        let write = OldWrite { device, slot, link, next_seq };
+        if let Some((link, position)) = self.accounts.find_unsealed(slot, link.seq) {
+            return Some(Exception::Said(write.answer(self.shared.id, Some((link.digest, position)))));
         }
-        tracing::warn!(%device, seq = link.seq, %accepted, refused = %link.digest, "equivocation");
-        let (seq, refused) = (link.seq.into(), link.digest);
-        Err(SubmitError::Equivocation { device, seq, accepted, position, refused })
-    }
-
-    fn find_accepted(&self, slot: u32, seq: u32) -> Result<Option<(Digest, LogPosition)>, ShardError> {
-        if let Some((link, position)) = self.accounts.find_unsealed(slot, seq) {
-            return Ok(Some((link.digest, position)));
-        }
-        let last_block = self.accounts.last_sealed(slot);
-        let Some((_, position)) = self.shared.sealed.find(slot, seq, last_block)? else { return Ok(None) };
-        let digest = self.shared.read_record(position, |_, record| Ok(record.digest))?;
-        Ok(Some((digest, position)))
+        let (shared, last_block) = (Arc::clone(&self.shared), self.accounts.last_sealed(slot));
+        Some(self.lookups.ask(Lookup { shared, write, last_block }))
     }
 
     fn enrol(&mut self, enrolments: &[Enrolment]) -> Vec<Result<Enrolled, EnrolError>> {

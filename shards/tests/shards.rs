@@ -7,7 +7,11 @@ use arterial_protocol::{BlockNumber, DataDigest, ShardId, Tag, Write, limits::RU
 use arterial_shards::{EnrolError, Enrolment, Lane, Located, ShardError, SubmitError};
 use arterial_storage::FileStorage;
 use common::{Device, config, open, payload};
-use std::sync::Arc;
+use std::{
+    fs::{self, OpenOptions},
+    process::Command,
+    sync::Arc,
+};
 
 const FIRST: BlockNumber = BlockNumber(1);
 
@@ -108,6 +112,31 @@ fn a_repeat_is_answered_with_the_first_position_and_a_contradiction_refused() {
         }
     }
     assert_eq!(shards.seal(BlockNumber(2)).unwrap()[0].batch.record_count(), 0);
+}
+
+/// An index that is a pipe keeps whoever reads it waiting, as a slow disk would.
+#[test]
+fn nobody_else_waits_until_an_old_write_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let device = Device::new(1);
+    let shards = open(&FileStorage, dir.path(), 1);
+    shards.enrol(&[device.enrolment()])[0].as_ref().unwrap();
+    submit(&shards, &device, [0]);
+    shards.seal(FIRST).unwrap();
+    let index = dir.path().join("shards/0000/batches/0000000000000001.index");
+    let away = dir.path().join("away");
+    fs::rename(&index, &away).unwrap();
+    assert!(Command::new("mkfifo").arg(&index).status().unwrap().success());
+    let payload = payload(0);
+    let (write, tag) = device.write(0, &payload);
+    let repeat = || shards.submit(Lane::Routine, &write, tag).unwrap();
+    let waiting = repeat();
+    submit(&shards, &device, 1..5);
+    assert!(!waiting.is_answered());
+    drop(OpenOptions::new().write(true).open(&index).unwrap());
+    assert!(matches!(waiting.wait(), Err(SubmitError::Shard(_))), "a pipe is no index");
+    fs::rename(&away, &index).unwrap();
+    assert!(repeat().wait().unwrap().repeated);
 }
 
 #[test]
