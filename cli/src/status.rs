@@ -6,6 +6,8 @@ use crate::{
     output::{self, grouped},
     standing,
 };
+#[cfg(feature = "ethereum")]
+use arterial::rollup::chain::contract::ContractError;
 use arterial::{
     At, BaseChain, BlockNumber, Deployment, Stage,
     rollup::{
@@ -255,9 +257,8 @@ impl Chain {
         }
         #[cfg(feature = "ethereum")]
         if let Some(chain) = &self.ethereum {
-            use arterial::rollup::chain::contract;
             if let Err(error) = chain.would_take(block, head.height)? {
-                if matches!(error, contract::ContractError::WrongBlockNumber { .. }) {
+                if matches!(error, ContractError::WrongBlockNumber { .. }) {
                     return Ok("the chain, which moved while it was looked at".into());
                 }
                 *stuck = Some(format!("the contract rejects block {}: {error}", block.statement().number));

@@ -3,8 +3,9 @@
 use serde_json::Value;
 use std::{
     ffi::OsStr,
+    ops::{Deref, DerefMut},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output},
 };
 
 pub(crate) const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples");
@@ -16,6 +17,36 @@ pub(crate) fn arterial() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_arterial"));
     command.env_remove("RUST_LOG");
     command
+}
+
+/// A process that ends with its test, passed or not.
+pub(crate) struct Ending(Child);
+
+impl Ending {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+}
+
+impl Deref for Ending {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Ending {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Runs the command to its end.

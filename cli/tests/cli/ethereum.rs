@@ -1,7 +1,7 @@
 //! The commands on a chain that is reached over JSON-RPC.
 
 use crate::{
-    common::{arterial, json, receipts, stderr, stdout},
+    common::{Ending, arterial, json, receipts, stderr, stdout},
     devnet::{self, Devnet},
     nodes::{self, Anvil},
 };
@@ -109,12 +109,9 @@ fn a_block_that_the_contract_refuses_is_shown_with_its_reason() {
     let there = ["--chain", &url, "--contract", &contract];
     let run =
         [&["run", "--out", text(&out), "--devices", "1", "--seconds", "2"], &there[..], &account].concat();
-    let mut running = arterial()
-        .args(&run)
-        .env("ARTERIAL_PASSWORD", nodes::PASSWORD)
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command_line = arterial();
+    command_line.args(&run).env("ARTERIAL_PASSWORD", nodes::PASSWORD).stderr(Stdio::piped());
+    let mut running = Ending::spawn(&mut command_line);
     let mut said = String::new();
     let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
     while !said.contains("is not the registered sequencer") {
@@ -123,8 +120,7 @@ fn a_block_that_the_contract_refuses_is_shown_with_its_reason() {
     // The proof is right and the reason is another one, which status shows; it asks as the contract's own sequencer.
     let shown = json(&command(&[&["status", text(&out), "--json"], &there[..]].concat(), ""), 0);
     assert_eq!((&shown["blocks_posted"], &shown["blocks"][0]["stage"]), (&json!(0), &json!("proven")));
-    running.kill().unwrap();
-    running.wait().unwrap();
+    drop(running);
     // Another genesis than the proof builds on: the slot is the hash of block 0 and of the mapping's own slot, 2.
     let genesis = "0xac33ff75c19e70fe83507db0d683fd3465c996598dc972688b7ace676c89077b";
     let root = anvil.ask("eth_getStorageAt", json!([contract, genesis, "latest"]));
@@ -175,9 +171,9 @@ fn status_says_why_nothing_is_final_where_too_few_validators_are_online() {
     let there = ["--chain", &url, "--contract", &contract];
     let run =
         [&["run", "--out", text(&out), "--devices", "1", "--seconds", "2"], &there[..], &account].concat();
-    let mut running = arterial();
-    running.args(&run).env("ARTERIAL_PASSWORD", nodes::PASSWORD).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut running = running.spawn().unwrap();
+    let mut command_line = arterial();
+    command_line.args(&run).env("ARTERIAL_PASSWORD", nodes::PASSWORD);
+    let mut running = Ending::spawn(command_line.stdout(Stdio::null()).stderr(Stdio::null()));
     let status = [&["status", text(&out), "--json"], &there[..]].concat();
     let shown = || json(&command(&status, ""), 0);
     // With all eight, everything is final some eighty seconds after the chain began.
@@ -190,8 +186,6 @@ fn status_says_why_nothing_is_final_where_too_few_validators_are_online() {
     let why = shown["blocks"][0]["waits_for"].as_str().unwrap();
     assert!(why.contains("the chain has finalised nothing yet"), "{why}");
     assert!(why.contains("validators with a third of the stake or more are offline"), "{why}");
-    running.kill().unwrap();
-    running.wait().unwrap();
 }
 
 #[test]

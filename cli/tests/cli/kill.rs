@@ -1,6 +1,6 @@
 //! Killed in the middle, and taken up again.
 
-use crate::common::{QUICK, arterial, json, receipts, stderr, verify};
+use crate::common::{Ending, QUICK, arterial, json, receipts, stderr, verify};
 use std::{
     fs::{self, File},
     os::unix::fs::FileExt as _,
@@ -43,7 +43,7 @@ fn log_has_grown_to(dir: &Path, at: u64) -> bool {
 fn a_run_that_was_killed_goes_on() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("run");
-    let mut child = command(&dir).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = Ending::spawn(command(&dir).stdout(Stdio::null()).stderr(Stdio::null()));
     let begin = Instant::now();
     while !log_has_grown_to(&dir, 1 << 20) {
         assert!(begin.elapsed() < PATIENCE, "nothing was written");
@@ -69,15 +69,14 @@ fn a_run_that_was_killed_goes_on() {
 fn two_at_once_on_one_directory_are_refused() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("run");
-    let mut child = command(&dir).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let child = Ending::spawn(command(&dir).stdout(Stdio::null()).stderr(Stdio::null()));
     let begin = Instant::now();
     while !dir.join("genesis").exists() {
         assert!(begin.elapsed() < PATIENCE, "no deployment was begun");
         thread::sleep(Duration::from_millis(2));
     }
     let second = command(&dir).output().unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     assert_eq!(second.status.code(), Some(1));
     assert!(stderr(&second).contains("in use"), "{}", stderr(&second));
 }

@@ -1,7 +1,7 @@
 //! `arterial run --metrics`, the dashboard on what it serves, and `arterial top` beside it.
 
 use crate::{
-    common::{QUICK, arterial, run, stderr, stdout},
+    common::{Ending, QUICK, arterial, run, stderr, stdout},
     scrape::{self, Sample},
 };
 use arterial::telemetry::{self, Kind};
@@ -16,7 +16,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::Path,
-    process::{Child, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -26,7 +26,7 @@ const DASHBOARD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dashboards/arte
 
 /// A run that is busy for some time, and what it serves. A block takes 1,024 records of a device at most.
 struct Running {
-    child: Child,
+    child: Ending,
     url: String,
 }
 
@@ -35,7 +35,7 @@ impl Running {
         let mut command = arterial();
         command.arg("run").arg("--out").arg(dir).args(QUICK).args(["--metrics", "127.0.0.1:0"]);
         command.args(["--devices", "4", "--seconds", &seconds.to_string()]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = Ending::spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()));
         let mut said = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         said.read_line(&mut line).unwrap();
@@ -72,13 +72,6 @@ impl Running {
             assert!(begin.elapsed() < PATIENCE, "no block is final: {samples:?}");
             thread::sleep(Duration::from_millis(100));
         }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -309,7 +302,7 @@ fn top_says_what_it_cannot_look_at() {
 
 /// A Prometheus of its own that scrapes one address.
 struct Prometheus {
-    child: Child,
+    _process: Ending,
     url: String,
 }
 
@@ -321,14 +314,14 @@ impl Prometheus {
         fs::write(&config, format!("global: {{scrape_interval: 1s}}\n{job}\n")).unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let program = std::env::var("ARTERIAL_PROMETHEUS").unwrap_or("prometheus".into());
-        let child = std::process::Command::new(program)
+        let mut command = Command::new(program);
+        command
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", dir.join("tsdb").display()))
             .arg(format!("--web.listen-address={free}"))
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("Prometheus is on the PATH, or where ARTERIAL_PROMETHEUS says");
-        Self { child, url: format!("http://{free}/api/v1/query") }
+            .stderr(Stdio::null());
+        let process = Ending::spawn(&mut command);
+        Self { _process: process, url: format!("http://{free}/api/v1/query") }
     }
 
     /// The series that a query finds now, or why there are none.
@@ -340,13 +333,6 @@ impl Prometheus {
         let answer: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
         let result = answer["data"]["result"].as_array().filter(|_| answer["status"] == "success");
         result.cloned().ok_or_else(|| answer["error"].to_string())
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
