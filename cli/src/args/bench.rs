@@ -9,7 +9,10 @@ use super::{
 };
 use arterial::protocol::limits::{BUNDLE_WRITES_MAX, RECORD_BYTES_MAX, SLOTS_END};
 use clap::{Args, Subcommand, ValueEnum, builder::RangedU64ValueParser};
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 // How often a bench measures, and how it says what it found out. As documentation it would be each bench's own.
 #[derive(Args, Debug)]
@@ -21,9 +24,25 @@ pub(crate) struct OutputArgs {
     /// The result as one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
-    /// Write a page with the plots too, to report.html if no other file is named
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "report.html")]
-    pub(crate) report: Option<PathBuf>,
+    /// Where the page with the plots goes [default: report.html, beside `--json` nowhere]
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Write no page
+    #[arg(long, conflicts_with = "report")]
+    no_report: bool,
+}
+
+impl OutputArgs {
+    /// One run, of which nothing is said.
+    pub(crate) const fn quiet() -> Self {
+        Self { runs: 1, json: false, report: None, no_report: true }
+    }
+
+    /// Where the page goes, if there is to be one.
+    pub(crate) fn page(&self) -> Option<&Path> {
+        let by_default = (!self.json && !self.no_report).then_some(Path::new("report.html"));
+        self.report.as_deref().or(by_default)
+    }
 }
 
 /// Where a bench works.

@@ -171,8 +171,8 @@ Examples:
   arterial bench ingest
   arterial bench ingest --auth bundle --bundle 1024 --seconds 60
   arterial bench ingest --auth mac --rate 250000 --json
-  arterial bench ingest --workload icu --rate 20000 --runs 3 --report
-  arterial bench ingest --by-cores --seconds 5 --report
+  arterial bench ingest --workload icu --rate 20000 --runs 3
+  arterial bench ingest --by-cores --seconds 5
 
 Exit codes:
   0    measured
@@ -299,7 +299,7 @@ Workloads, by canonical records:
 
 Examples:
   arterial bench pipeline
-  arterial bench pipeline --workload icu --rate 20000 --seconds 60 --report
+  arterial bench pipeline --workload icu --rate 20000 --seconds 60
   arterial bench pipeline --workload storm --auth ed25519 --runs 3 --json
 
 Exit codes:
@@ -313,7 +313,7 @@ shards, and proving by threads. Takes some two minutes with the defaults. Figure
 longer and more often (`--seconds`, `--runs`), on a machine that does nothing else.
 
 Examples:
-  arterial bench all --report
+  arterial bench all
   arterial bench all --workload icu --seconds 10 --runs 3 --json
 
 Exit codes:

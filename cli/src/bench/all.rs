@@ -68,11 +68,6 @@ pub(crate) fn measure(args: &AllArgs, interrupt: &Interrupt) -> Result<AllReport
     })
 }
 
-/// One run of a part; what comes of it is said by the whole.
-const fn quiet() -> OutputArgs {
-    OutputArgs { runs: 1, json: false, report: None }
-}
-
 fn ingest_args(args: &AllArgs, shards: u32, seconds: u64) -> IngestArgs {
     IngestArgs {
         auth: BenchAuth::Mac,
@@ -88,25 +83,45 @@ fn ingest_args(args: &AllArgs, shards: u32, seconds: u64) -> IngestArgs {
         commit: false,
         by_cores: false,
         place: args.place.clone(),
-        output: quiet(),
+        output: OutputArgs::quiet(),
     }
 }
 
 fn commit_args(args: &AllArgs) -> CommitArgs {
-    CommitArgs { records: 1 << 20, devices: 16_384, shards: 4, place: args.place.clone(), output: quiet() }
+    CommitArgs {
+        records: 1 << 20,
+        devices: 16_384,
+        shards: 4,
+        place: args.place.clone(),
+        output: OutputArgs::quiet(),
+    }
 }
 
 const fn prove_args(records: u32, devices: u32) -> ProveArgs {
-    ProveArgs { records, devices, shards: 1, threads: None, output: quiet() }
+    ProveArgs { records, devices, shards: 1, threads: None, output: OutputArgs::quiet() }
 }
 
 fn fairness_args(args: &AllArgs) -> FairnessArgs {
     let (place, seconds) = (args.place.clone(), args.seconds);
-    FairnessArgs { rate: 2000, record_bytes: 128, shards: 4, devices: 4096, seconds, place, output: quiet() }
+    FairnessArgs {
+        rate: 2000,
+        record_bytes: 128,
+        shards: 4,
+        devices: 4096,
+        seconds,
+        place,
+        output: OutputArgs::quiet(),
+    }
 }
 
 fn settle_args(args: &AllArgs) -> SettleArgs {
-    SettleArgs { blocks: 4, records: 65_536, shards: 16, place: args.place.clone(), output: quiet() }
+    SettleArgs {
+        blocks: 4,
+        records: 65_536,
+        shards: 16,
+        place: args.place.clone(),
+        output: OutputArgs::quiet(),
+    }
 }
 
 fn verify_args(args: &AllArgs) -> VerifyBenchArgs {
@@ -118,7 +133,7 @@ fn verify_args(args: &AllArgs) -> VerifyBenchArgs {
         devices: 1024,
         shards: 16,
         place: args.place.clone(),
-        output: quiet(),
+        output: OutputArgs::quiet(),
     }
 }
 
@@ -135,7 +150,7 @@ fn pipeline_args(args: &AllArgs) -> PipelineArgs {
         block_interval_ms: 2000,
         slot_ms: 1000,
         place: args.place.clone(),
-        output: quiet(),
+        output: OutputArgs::quiet(),
     }
 }
 

@@ -58,11 +58,13 @@ pub(crate) fn report<F: Findings>(
         runs.push(measure(&interrupt)?);
     }
     let measured = Measured::of(bench, environment, runs);
-    if let Some(path) = &output.report {
+    // First what was measured, whatever becomes of the page.
+    if output.json { output::print_json(&measured) } else { output::print(&measured.table()) }?;
+    if let Some(path) = output.page() {
         fs::write(path, measured.page().html()).context("write", path)?;
         eprintln!("the page is {}", path.display());
     }
-    if output.json { output::print_json(&measured) } else { output::print(&measured.table()) }
+    Ok(())
 }
 
 impl<F: Findings> Measured<F> {

@@ -86,9 +86,14 @@ fn a_table_is_for_people_and_a_mistake_is_told() {
 
 #[test]
 fn proving_is_measured_beside_the_bare_permutations() {
-    let prove = |args: &[&str]| arterial().args(["bench", "prove"]).args(args).output().unwrap();
+    let temp = tempfile::tempdir().unwrap();
+    let prove = |args: &[&str]| {
+        arterial().args(["bench", "prove"]).args(args).current_dir(temp.path()).output().unwrap()
+    };
     let small = ["--records", "300", "--devices", "40", "--shards", "4", "--threads", "1"];
     let report = json(&prove(&[&small[..], &["--json"]].concat()), 0);
+    let page = temp.path().join("report.html");
+    assert!(!page.exists(), "a page is not for machines");
     assert_eq!(
         (&report["records"], &report["shards"], &report["segments"]),
         (&300.into(), &4.into(), &1.into())
@@ -107,7 +112,10 @@ fn proving_is_measured_beside_the_bare_permutations() {
     ] {
         assert!(report[positive].as_f64().unwrap() > 0.0, "{positive}: {report}");
     }
+    prove(&[&small[..], &["--no-report"]].concat());
+    assert!(!page.exists());
     let table = prove(&small);
+    assert!(std::fs::read_to_string(&page).unwrap().contains("<svg"));
     assert!(stdout(&table).contains("of the bare permutations' rate"), "{}", stdout(&table));
     let crowded = prove(&["--records", "2000", "--devices", "1"]);
     assert_eq!(crowded.status.code(), Some(1));
