@@ -222,7 +222,8 @@ impl Engine {
         self.inner.state()
     }
 
-    /// Takes nothing more, makes durable what is queued, ends every thread and says how far everything has come.
+    /// Takes nothing more, makes durable what is queued as far as a block has room for it, ends every thread and says how far
+    /// everything has come.
     /// What is durable and in no block yet goes on when the directory is opened again.
     #[must_use]
     pub fn close(self) -> EngineState {

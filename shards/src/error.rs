@@ -11,7 +11,7 @@ use std::{io, path::PathBuf, sync::Arc};
 #[non_exhaustive]
 pub enum SubmitError {
     // The caller's misuse.
-    /// The shard's lane is full, as only `try_submit` says; or so many old writes are looked up that this one can't be.
+    /// The shard's lane is full; only `try_submit` says so.
     #[error("the queue of shard {shard} is full: try again, or use `submit`, which waits")]
     Busy {
         /// The shard.

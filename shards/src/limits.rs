@@ -26,7 +26,8 @@ pub const LANE_WRITES_DEFAULT: usize = 16_384;
 pub const LANE_BYTES_MAX: usize = 2 * GROUP_BYTES_MAX;
 /// So many groups are committed before a less urgent lane has its turn.
 pub(crate) const TURN_EVERY: usize = 8;
-/// Old writes of all shards that are looked up at once at most; of what is more, nothing can be said yet.
+/// Old writes of a shard that wait to be looked up before it takes no more writes, alarms excepted, which it takes until there
+/// are twice as many.
 pub const LOOKUPS_MAX: usize = 4096;
 /// Signatures that are checked at once; alarms that come meanwhile are committed before the next are.
 pub const SIGNATURES_AT_ONCE: usize = 512;
@@ -64,6 +65,14 @@ pub(crate) const fn backlog_records_of(lane: Lane, backlog_records_max: usize) -
         Lane::Alarm => backlog_records_max,
         Lane::Routine => backlog_records_max / 4 * 3,
         Lane::Bulk => backlog_records_max / 2,
+    }
+}
+
+/// Old writes that may wait to be looked up while a lane's writes are still taken.
+pub(crate) const fn lookups_of(lane: Lane) -> usize {
+    match lane {
+        Lane::Alarm => 2 * LOOKUPS_MAX,
+        Lane::Routine | Lane::Bulk => LOOKUPS_MAX,
     }
 }
 

@@ -7,18 +7,18 @@
 use crate::{
     background,
     error::{ShardError, SubmitError},
-    limits::LOOKUPS_MAX,
     log::LogPosition,
     measures::RefusalMeasures,
     shard::{Ack, Shared},
-    ticket::{Answer, Exception, Promise},
+    ticket::{Answer, Promise},
 };
 use arterial_protocol::{DeviceId, Digest, Link, ShardId};
 use std::{
     io,
     sync::{
         Arc,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        atomic::Ordering,
+        mpsc::{Receiver, Sender, channel},
     },
     thread::{self, JoinHandle},
 };
@@ -59,9 +59,11 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
-    fn answer(&self) -> Answer {
-        let accepted = self.find().map_err(Arc::new)?;
-        self.write.answer(self.shared.id, accepted)
+    fn answer(&self, measures: &RefusalMeasures) -> Answer {
+        let found = self.find().map_err(|error| SubmitError::from(Arc::new(error)));
+        let answer = found.and_then(|accepted| self.write.answer(self.shared.id, accepted));
+        measures.count(&answer);
+        answer
     }
 
     fn find(&self) -> Result<Option<(Digest, LogPosition)>, ShardError> {
@@ -74,7 +76,7 @@ impl Lookup {
     }
 }
 
-/// A question, and who waits for its answer.
+/// A question that waits for the thread that answers it, and who waits for the answer.
 #[derive(Debug)]
 struct Asked {
     lookup: Lookup,
@@ -84,6 +86,7 @@ struct Asked {
 impl Drop for Asked {
     fn drop(&mut self) {
         self.answer.settle(Err(SubmitError::Closed));
+        self.lookup.shared.lookup_ends();
     }
 }
 
@@ -93,29 +96,33 @@ pub(crate) enum Lookups {
     /// To a thread.
     Beside(Asking),
     /// Nowhere: the writer looks itself.
-    Here,
+    Here(RefusalMeasures),
 }
 
-/// Questions on their way to the thread that answers them.
+/// Questions on their way to the thread that answers them. They are bounded by what writers take while some wait.
 #[derive(Clone, Debug)]
-pub(crate) struct Asking(SyncSender<Asked>);
+pub(crate) struct Asking(Sender<Asked>);
 
 impl Lookups {
     /// Starts the thread. It ends once nobody can ask any more.
     pub(crate) fn begin() -> io::Result<(Self, JoinHandle<()>)> {
-        let (sender, questions) = sync_channel(LOOKUPS_MAX);
+        let (sender, questions) = channel();
         let thread = thread::Builder::new().name("art-lookup".into()).spawn(move || answer(questions))?;
         Ok((Self::Beside(Asking(sender)), thread))
     }
 
-    pub(crate) fn ask(&self, lookup: Lookup) -> Exception {
-        let Self::Beside(Asking(sender)) = self else { return Exception::Said(lookup.answer()) };
-        let shard = lookup.shared.id;
-        let answer = Arc::default();
-        match sender.try_send(Asked { lookup, answer: Arc::clone(&answer) }) {
-            Ok(()) => Exception::Sought(answer),
-            Err(TrySendError::Full(_)) => Exception::Said(Err(SubmitError::Busy { shard })),
-            Err(TrySendError::Disconnected(_)) => Exception::Said(Err(SubmitError::Closed)),
+    pub(crate) fn here() -> Self {
+        Self::Here(RefusalMeasures::new())
+    }
+
+    pub(crate) fn ask(&self, lookup: Lookup, answer: Arc<Promise<Answer>>) {
+        match self {
+            Self::Beside(Asking(sender)) => {
+                lookup.shared.lookups.fetch_add(1, Ordering::AcqRel);
+                // If there is nobody any more, that is the answer.
+                let _ = sender.send(Asked { lookup, answer });
+            }
+            Self::Here(measures) => answer.settle(lookup.answer(measures)),
         }
     }
 }
@@ -126,9 +133,7 @@ fn answer(questions: Receiver<Asked>) {
     for asked in questions {
         // Closing waits for one walk through a device's blocks, not for all of them.
         if !asked.lookup.shared.inbox.is_closed() {
-            let answer = asked.lookup.answer();
-            measures.count(&answer);
-            asked.answer.settle(answer);
+            asked.answer.settle(asked.lookup.answer(&measures));
         }
     }
 }

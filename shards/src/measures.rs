@@ -12,7 +12,7 @@ use std::{io, sync::Arc};
 use telemetry::{Counter, Histogram, REASONS};
 
 /// Counts refusals by their reason.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refusals([Counter; REASONS.len()]);
 
 impl Refusals {
@@ -55,7 +55,7 @@ fn reason_of_shard(error: &ShardError) -> &'static str {
 }
 
 /// What is reported of writes that are not accepted, or not again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RefusalMeasures {
     repeated: Counter,
     refusals: Refusals,

@@ -4,8 +4,10 @@ use crate::{
     checkpoint::Checkpoint,
     directory::{Device, Directory},
     error::ShardError,
-    inbox::Inbox,
+    inbox::{Control, Inbox},
     keys::KeyStore,
+    lane::Lane,
+    limits::lookups_of,
     log::{
         BundleFrame, Frame, LogPosition, LogReader, LogWriter, SegmentId, StoredRecord, StoredTag, recover,
     },
@@ -110,6 +112,8 @@ pub(crate) struct Shared {
     pub(crate) has_unsealed: AtomicBool,
     /// The checkpoint of the newest seal could not be written: the next leaves one, due or not.
     pub(crate) checkpoint_failed: AtomicBool,
+    /// Old writes that are to be looked up.
+    pub(crate) lookups: AtomicUsize,
     /// Whether the writer takes no more writes.
     pub(crate) poisoned: AtomicBool,
     /// Bytes of a torn tail that were cut when the log was opened.
@@ -172,6 +176,7 @@ pub(crate) fn open(
         unsealed_records: AtomicUsize::new(accounts.unsealed_records()),
         has_unsealed: AtomicBool::new(accounts.has_unsealed()),
         checkpoint_failed: AtomicBool::new(false),
+        lookups: AtomicUsize::new(0),
         poisoned: AtomicBool::new(false),
         cut_bytes: recovered.cut_bytes,
     });
@@ -333,6 +338,15 @@ impl Shared {
         })?;
         members.sort_unstable_by_key(|(index, _)| *index);
         Ok(members)
+    }
+
+    /// One old write less is to be looked up: the writer may wait for that.
+    pub(crate) fn lookup_ends(&self) {
+        let were = self.lookups.fetch_sub(1, Ordering::AcqRel);
+        if Lane::ALL.iter().any(|lane| were == lookups_of(*lane)) {
+            // Who is closed waits for nothing.
+            let _ = self.inbox.push_control(Control::LookAgain);
+        }
     }
 
     pub(crate) fn sealed_number(&self) -> BlockNumber {

@@ -118,7 +118,7 @@ impl Shards {
     pub fn open_stepped(storage: &Arc<dyn Storage>, config: &ShardsConfig) -> Result<Self, ShardError> {
         let (mut shards, mut writers) = (Vec::new(), Vec::new());
         for id in prepare(storage, config)? {
-            let (shared, writer) = open_shard(storage, config, id, Lookups::Here)?;
+            let (shared, writer) = open_shard(storage, config, id, Lookups::here())?;
             shards.push(shared);
             writers.push(Mutex::new(Some(writer)));
         }

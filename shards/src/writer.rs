@@ -12,13 +12,13 @@ use crate::{
     inbox::{Control, Found, Work},
     keys::{DeviceKeys, KeyStore},
     lane::Lane,
-    limits::{GROUP_BYTES_MAX, backlog_records_of},
+    limits::{GROUP_BYTES_MAX, backlog_records_of, lookups_of},
     log::{BundleFrame, Frame, LogPosition, LogWriter, RefusedMember, finish, set_slot},
     lookup::{Lookup, Lookups, OldWrite},
     measures::GroupMeasures,
     sealing::CutAnswer,
     shard::{Enrolled, Shared},
-    ticket::{Exception, Settled},
+    ticket::{Answer, Exception, Promise, Settled},
 };
 use arterial_protocol::{BlockNumber, DataDigest, DeviceId, Link, limits::SLOTS_END};
 use ed25519_zebra::VerificationKey;
@@ -55,6 +55,8 @@ struct Plan {
     /// Bundles' frames as they are now that some of their members are refused.
     bundles: Vec<Vec<u8>>,
     exceptions: Vec<(u32, Exception)>,
+    /// What is asked about some of those, once the others are durable.
+    lookups: Vec<(Lookup, Arc<Promise<Answer>>)>,
 }
 
 impl Writer {
@@ -75,10 +77,12 @@ impl Writer {
     }
 
     /// How many lanes are taken from, the most urgent first. A backlog at its limit stops the writes, not the seals that
-    /// work it off.
+    /// work it off, and so do old writes that are still to be looked up.
     fn lanes_taken(&self) -> usize {
         let (backlog, max) = (self.accounts.unsealed_records(), self.backlog_records_max);
-        Lane::ALL.into_iter().filter(|lane| backlog < backlog_records_of(*lane, max)).count()
+        let lookups = self.shared.lookups.load(Ordering::Acquire);
+        let is_taken = |lane: &Lane| backlog < backlog_records_of(*lane, max) && lookups < lookups_of(*lane);
+        Lane::ALL.into_iter().filter(is_taken).count()
     }
 
     fn work(&mut self, work: Work) -> bool {
@@ -110,6 +114,7 @@ impl Writer {
             }
             Control::DestroyKeys(device, answer) => _ = answer.send(self.destroy_keys(device)),
             Control::SealsNeeded(answer) => _ = answer.send(self.accounts.seals_needed()),
+            Control::LookAgain => {}
             Control::Find(device, seq, answer) => _ = answer.send(self.find(device, seq)),
         }
     }
@@ -180,10 +185,13 @@ impl Writer {
         // Bundles' frames grow by less than their refused members leave free.
         self.log.reserve(group.bytes.len())?;
         let base = self.log.end();
-        let Plan { offsets, bundles, exceptions } = self.plan(group, checks, base);
+        let Plan { offsets, bundles, exceptions, lookups } = self.plan(group, checks, base);
         lay_out(group, checks, &offsets, &bundles, base);
         let committed = self.log.commit(&mut group.bytes);
         self.committed(committed)?;
+        for (lookup, answer) in lookups {
+            self.lookups.ask(lookup, answer);
+        }
         Ok(Settled::Durable { shard: self.shared.id, base, offsets, exceptions })
     }
 
@@ -194,6 +202,7 @@ impl Writer {
             offsets: Vec::with_capacity(group.offsets.len()),
             bundles: Vec::new(),
             exceptions: Vec::new(),
+            lookups: Vec::new(),
         };
         let (mut end, mut bundled) = (0, group.bundles.iter());
         for (index, entry) in (0..group.offsets.len()).zip(0u32..) {
@@ -212,13 +221,12 @@ impl Writer {
                 }
                 slot => {
                     let position = LogPosition(base.0 + end as u64);
-                    match self.admit(slot, checks.laid(group, index).link(), position) {
-                        None => end += group.frame(index).len(),
-                        Some(exception) => {
-                            checks.slots[index] = REFUSED;
-                            plan.exceptions.push((entry, exception));
-                        }
-                    }
+                    let Err(old) = self.admit(slot, checks.laid(group, index).link(), position) else {
+                        end += group.frame(index).len();
+                        continue;
+                    };
+                    checks.slots[index] = REFUSED;
+                    plan.exceptions.push((entry, self.look_up(old, &mut plan.lookups)));
                 }
             }
         }
@@ -228,20 +236,27 @@ impl Writer {
         plan
     }
 
-    /// Accepts one authentic write, unless its number was used before: then what is said of it.
-    fn admit(&mut self, slot: u32, link: Link, position: LogPosition) -> Option<Exception> {
+    /// Accepts one authentic write, unless its number is one that may have been used before.
+    fn admit(&mut self, slot: u32, link: Link, position: LogPosition) -> Result<(), OldWrite> {
         let next_seq = self.accounts.next_seq(slot);
-        if link.seq >= next_seq {
-            self.accounts.accept(slot, link, position);
-            return None;
+        if link.seq < next_seq {
+            let device = self.shared.directory.read().device(slot).id;
+            return Err(OldWrite { device, slot, link, next_seq });
         }
-        let device = self.shared.directory.read().device(slot).id;
-        let write = OldWrite { device, slot, link, next_seq };
-        if let Some((link, position)) = self.accounts.find_unsealed(slot, link.seq) {
-            return Some(Exception::Said(write.answer(self.shared.id, Some((link.digest, position)))));
+        self.accounts.accept(slot, link, position);
+        Ok(())
+    }
+
+    /// What is said of an old write at once; a question if that is nothing.
+    fn look_up(&self, write: OldWrite, lookups: &mut Vec<(Lookup, Arc<Promise<Answer>>)>) -> Exception {
+        let (shared, slot) = (Arc::clone(&self.shared), write.slot);
+        if let Some((link, position)) = self.accounts.find_unsealed(slot, write.link.seq) {
+            return Exception::Said(write.answer(shared.id, Some((link.digest, position))));
         }
-        let (shared, last_block) = (Arc::clone(&self.shared), self.accounts.last_sealed(slot));
-        Some(self.lookups.ask(Lookup { shared, write, last_block }))
+        let answer = Arc::default();
+        let last_block = self.accounts.last_sealed(slot);
+        lookups.push((Lookup { shared, write, last_block }, Arc::clone(&answer)));
+        Exception::Sought(answer)
     }
 
     fn enrol(&mut self, enrolments: &[Enrolment]) -> Vec<Result<Enrolled, EnrolError>> {

@@ -4,7 +4,10 @@
 mod common;
 
 use arterial_protocol::{BlockNumber, DataDigest, ShardId, Tag, Write, limits::RUN_RECORDS_MAX};
-use arterial_shards::{EnrolError, Enrolment, Lane, Located, ShardError, SubmitError};
+use arterial_shards::{
+    EnrolError, Enrolment, Lane, Located, ShardError, SubmitError,
+    limits::{GROUP_WRITES, LOOKUPS_MAX},
+};
 use arterial_storage::FileStorage;
 use common::{Device, config, open, payload};
 use std::{
@@ -116,27 +119,37 @@ fn a_repeat_is_answered_with_the_first_position_and_a_contradiction_refused() {
 
 /// An index that is a pipe keeps whoever reads it waiting, as a slow disk would.
 #[test]
-fn nobody_else_waits_until_an_old_write_is_found() {
+fn nobody_else_waits_until_an_old_write_is_found_and_a_flood_of_them_waits_in_its_lane() {
     let dir = tempfile::tempdir().unwrap();
-    let device = Device::new(1);
+    let (device, alarms) = (Device::new(1), Device::new(2));
     let shards = open(&FileStorage, dir.path(), 1);
-    shards.enrol(&[device.enrolment()])[0].as_ref().unwrap();
-    submit(&shards, &device, [0]);
+    let enrolled = shards.enrol(&[Enrolment::host(device.id), alarms.enrolment()]);
+    assert!(enrolled.iter().all(Result::is_ok));
+    let write =
+        |seq| (Write { device: device.id, seq, observed_at_ms: seq, kind: 1, payload: b"72 bpm" }, Tag::Host);
+    shards.submit_many(Lane::Routine, &[write(0)]).wait()[0].as_ref().unwrap();
     shards.seal(FIRST).unwrap();
     let index = dir.path().join("shards/0000/batches/0000000000000001.index");
-    let away = dir.path().join("away");
+    let [away, pipe] = ["away", "pipe"].map(|name| dir.path().join(name));
     fs::rename(&index, &away).unwrap();
     assert!(Command::new("mkfifo").arg(&index).status().unwrap().success());
+    fs::hard_link(&index, &pipe).unwrap();
+
+    let first = shards.submit_many(Lane::Routine, &[write(0), write(1)]);
+    let mut answers = first.answers();
+    let others = shards.submit_many(Lane::Routine, &[write(2), write(3)]).wait();
+    assert!(others.iter().all(Result::is_ok) && !first.is_answered());
+    let flood = shards.submit_many(Lane::Routine, &vec![write(0); LOOKUPS_MAX + 2 * GROUP_WRITES]);
     let payload = payload(0);
-    let (write, tag) = device.write(0, &payload);
-    let repeat = || shards.submit(Lane::Routine, &write, tag).unwrap();
-    let waiting = repeat();
-    submit(&shards, &device, 1..5);
-    assert!(!waiting.is_answered());
-    drop(OpenOptions::new().write(true).open(&index).unwrap());
-    assert!(matches!(waiting.wait(), Err(SubmitError::Shard(_))), "a pipe is no index");
+    let (alarm, tag) = alarms.write(0, &payload);
+    shards.submit(Lane::Alarm, &alarm, tag).unwrap().wait().unwrap();
+    assert!(!flood.is_answered() && shards.status()[0].queued_writes[Lane::Routine as usize] > 0);
+
     fs::rename(&away, &index).unwrap();
-    assert!(repeat().wait().unwrap().repeated);
+    drop(OpenOptions::new().write(true).open(&pipe).unwrap());
+    assert!(matches!(answers.next(), Some(Err(SubmitError::Shard(_)))), "a pipe is no index");
+    assert!(answers.next().unwrap().is_ok());
+    assert!(flood.wait().iter().all(|answer| answer.as_ref().unwrap().repeated));
 }
 
 #[test]

@@ -81,6 +81,7 @@ fn killed_run(args: &OpenArgs, dir: &Path, interrupt: &Interrupt) -> io::Result<
         .args(["--seconds", &text(seconds + SECONDS_LEFT), "--shards", &text(args.shards.into())])
         .arg("--dir")
         .arg(dir)
+        .arg("--no-report")
         .stdout(Stdio::null())
         .spawn()?;
     let until = Instant::now() + WARM_UP + Duration::from_secs(seconds);

@@ -5,7 +5,7 @@ use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::Path, proces
 
 fn ingest(dir: &Path, args: &[&str]) -> std::process::Output {
     let fixed = ["bench", "ingest", "--seconds", "1", "--shards", "2", "--devices", "64"];
-    arterial().args(fixed).arg("--dir").arg(dir).args(args).output().unwrap()
+    arterial().args(fixed).arg("--dir").arg(dir).args(args).arg("--no-report").output().unwrap()
 }
 
 #[test]
