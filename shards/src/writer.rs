@@ -63,8 +63,11 @@ impl Writer {
     /// Works until the inbox is closed and empty.
     pub(crate) fn run(mut self) {
         loop {
-            let work = self.shared.inbox.take(self.lanes_taken());
-            if !self.work(work) {
+            let lanes = self.lanes_taken();
+            let work = self.shared.inbox.take(lanes);
+            // If it was closed meanwhile, it takes lanes that it did not take before.
+            let is_more = matches!(work, Work::Done) && self.lanes_taken() > lanes;
+            if !is_more && !self.work(work) {
                 return;
             }
         }
@@ -77,11 +80,14 @@ impl Writer {
     }
 
     /// How many lanes are taken from, the most urgent first. A backlog at its limit stops the writes, not the seals that
-    /// work it off, and so do old writes that are still to be looked up.
+    /// work it off, and so do old writes that are still to be looked up, unless nobody waits for that any more.
     fn lanes_taken(&self) -> usize {
         let (backlog, max) = (self.accounts.unsealed_records(), self.backlog_records_max);
         let lookups = self.shared.lookups.load(Ordering::Acquire);
-        let is_taken = |lane: &Lane| backlog < backlog_records_of(*lane, max) && lookups < lookups_of(*lane);
+        let is_taken = |lane: &Lane| {
+            backlog < backlog_records_of(*lane, max)
+                && (lookups < lookups_of(*lane) || self.shared.inbox.is_closed())
+        };
         Lane::ALL.into_iter().filter(is_taken).count()
     }
 

@@ -3,26 +3,32 @@
 
 mod common;
 
-use arterial_protocol::{BlockNumber, DataDigest, ShardId, Tag, Write, limits::RUN_RECORDS_MAX};
+use arterial_protocol::{BlockNumber, DataDigest, DeviceId, ShardId, Tag, Write, limits::RUN_RECORDS_MAX};
 use arterial_shards::{
-    EnrolError, Enrolment, Lane, Located, ShardError, SubmitError,
+    EnrolError, Enrolment, Lane, Located, ShardError, Shards, SubmitError,
     limits::{GROUP_WRITES, LOOKUPS_MAX},
 };
 use arterial_storage::FileStorage;
 use common::{Device, config, open, payload};
 use std::{
     fs::{self, OpenOptions},
+    path::{Path, PathBuf},
     process::Command,
     sync::Arc,
+    thread,
 };
 
 const FIRST: BlockNumber = BlockNumber(1);
 
-fn submit(shards: &arterial_shards::Shards, device: &Device, seqs: impl IntoIterator<Item = u64>) {
+fn submit(shards: &Shards, device: &Device, seqs: impl IntoIterator<Item = u64>) {
+    submit_to(shards, Lane::Routine, device, seqs);
+}
+
+fn submit_to(shards: &Shards, lane: Lane, device: &Device, seqs: impl IntoIterator<Item = u64>) {
     for seq in seqs {
         let payload = payload(seq);
         let (write, tag) = device.write(seq, &payload);
-        shards.submit(Lane::Routine, &write, tag).unwrap().wait().unwrap();
+        shards.submit(lane, &write, tag).unwrap().wait().unwrap();
     }
 }
 
@@ -117,39 +123,63 @@ fn a_repeat_is_answered_with_the_first_position_and_a_contradiction_refused() {
     assert_eq!(shards.seal(BlockNumber(2)).unwrap()[0].batch.record_count(), 0);
 }
 
-/// An index that is a pipe keeps whoever reads it waiting, as a slow disk would.
+/// A shard that sealed one record of a device in each of two blocks, of which the first one's index is a pipe: that keeps
+/// whoever reads it waiting, as a slow disk would. And writes of the device.
+fn slow_to_look_up(dir: &Path) -> (Shards, PathBuf, impl Fn(u64) -> (Write<'static>, Tag)) {
+    let device = DeviceId([1; 16]);
+    let write =
+        move |seq| (Write { device, seq, observed_at_ms: seq, kind: 1, payload: b"72 bpm" }, Tag::Host);
+    let shards = open(&FileStorage, dir, 1);
+    shards.enrol(&[Enrolment::host(device)])[0].as_ref().unwrap();
+    for seq in 0..2 {
+        shards.submit_many(Lane::Routine, &[write(seq)]).wait()[0].as_ref().unwrap();
+        shards.seal(BlockNumber(1 + seq)).unwrap();
+    }
+    let index = dir.join("shards/0000/batches/0000000000000001.index");
+    fs::remove_file(&index).unwrap();
+    assert!(Command::new("mkfifo").arg(&index).status().unwrap().success());
+    (shards, index, write)
+}
+
 #[test]
 fn nobody_else_waits_until_an_old_write_is_found_and_a_flood_of_them_waits_in_its_lane() {
     let dir = tempfile::tempdir().unwrap();
-    let (device, alarms) = (Device::new(1), Device::new(2));
-    let shards = open(&FileStorage, dir.path(), 1);
-    let enrolled = shards.enrol(&[Enrolment::host(device.id), alarms.enrolment()]);
-    assert!(enrolled.iter().all(Result::is_ok));
-    let write =
-        |seq| (Write { device: device.id, seq, observed_at_ms: seq, kind: 1, payload: b"72 bpm" }, Tag::Host);
-    shards.submit_many(Lane::Routine, &[write(0)]).wait()[0].as_ref().unwrap();
-    shards.seal(FIRST).unwrap();
-    let index = dir.path().join("shards/0000/batches/0000000000000001.index");
-    let [away, pipe] = ["away", "pipe"].map(|name| dir.path().join(name));
-    fs::rename(&index, &away).unwrap();
-    assert!(Command::new("mkfifo").arg(&index).status().unwrap().success());
-    fs::hard_link(&index, &pipe).unwrap();
-
-    let first = shards.submit_many(Lane::Routine, &[write(0), write(1)]);
-    let mut answers = first.answers();
-    let others = shards.submit_many(Lane::Routine, &[write(2), write(3)]).wait();
+    let (shards, index, write) = slow_to_look_up(dir.path());
+    let alarms = Device::new(2);
+    shards.enrol(&[alarms.enrolment()])[0].as_ref().unwrap();
+    let first = shards.submit_many(Lane::Routine, &[write(0), write(2)]);
+    let others = shards.submit_many(Lane::Routine, &[write(3), write(4)]).wait();
     assert!(others.iter().all(Result::is_ok) && !first.is_answered());
-    let flood = shards.submit_many(Lane::Routine, &vec![write(0); LOOKUPS_MAX + 2 * GROUP_WRITES]);
-    let payload = payload(0);
-    let (alarm, tag) = alarms.write(0, &payload);
-    shards.submit(Lane::Alarm, &alarm, tag).unwrap().wait().unwrap();
-    assert!(!flood.is_answered() && shards.status()[0].queued_writes[Lane::Routine as usize] > 0);
+    let flood = shards.submit_many(Lane::Routine, &vec![write(1); LOOKUPS_MAX + 2 * GROUP_WRITES]);
+    // Among so many alarms the other lanes have their turns.
+    submit_to(&shards, Lane::Alarm, &alarms, 0..64);
+    let queued = shards.status()[0].queued_writes[Lane::Routine as usize];
+    assert!(!flood.is_answered() && (1..=2 * GROUP_WRITES).contains(&queued), "{queued}");
 
-    fs::rename(&away, &index).unwrap();
-    drop(OpenOptions::new().write(true).open(&pipe).unwrap());
-    assert!(matches!(answers.next(), Some(Err(SubmitError::Shard(_)))), "a pipe is no index");
-    assert!(answers.next().unwrap().is_ok());
-    assert!(flood.wait().iter().all(|answer| answer.as_ref().unwrap().repeated));
+    drop(OpenOptions::new().write(true).open(&index).unwrap());
+    let first = first.wait();
+    assert!(matches!(first[0], Err(SubmitError::Shard(_))), "a pipe is no index");
+    assert!(first[1].is_ok() && flood.wait().iter().all(|answer| answer.as_ref().unwrap().repeated));
+}
+
+/// Nobody waits any more for what is looked up, so it keeps no new write out.
+#[test]
+fn closing_amid_a_flood_of_old_writes_works_off_the_new_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let (shards, index, write) = slow_to_look_up(dir.path());
+    let mut writes = vec![write(0); 2 * LOOKUPS_MAX + 2 * GROUP_WRITES];
+    writes.push(write(2));
+    let tickets = shards.submit_many(Lane::Routine, &writes);
+    thread::scope(|scope| {
+        let closing = scope.spawn(|| shards.close());
+        while shards.status()[0].queued_writes[Lane::Routine as usize] > 0 {
+            thread::yield_now();
+        }
+        // It may wait for nobody in the end.
+        thread::spawn(move || while OpenOptions::new().write(true).open(&index).is_ok() {});
+        closing.join().unwrap();
+    });
+    assert!(tickets.wait().last().unwrap().is_ok());
 }
 
 #[test]
