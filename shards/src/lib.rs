@@ -8,7 +8,7 @@
 //!
 //! A write is laid out as the log's frame by whoever submits it, in its shard's next group, and stays there: the writer
 //! completes it in place, and the group goes to the disk as it is. [`Shards`] is every shard of a deployment. Writers of
-//! different shards share nothing that is written.
+//! different shards share nothing that is written, but for the thread that looks old writes up.
 
 mod accounts;
 mod background;

@@ -56,18 +56,20 @@ pub(crate) struct Lookup {
     pub(crate) write: OldWrite,
     /// The newest sealed block that touches the device.
     pub(crate) last_block: u64,
+    /// What its ticket waits for.
+    pub(crate) answer: Arc<Promise<Answer>>,
 }
 
 impl Lookup {
-    fn answer(&self, measures: &RefusalMeasures) -> Answer {
+    fn settle(&self, measures: &RefusalMeasures) {
         let found = self.find().map_err(|error| SubmitError::from(Arc::new(error)));
         let answer = found.and_then(|accepted| self.write.answer(self.shared.id, accepted));
         measures.count(&answer);
-        answer
+        self.answer.settle(answer);
     }
 
     fn find(&self) -> Result<Option<(Digest, LogPosition)>, ShardError> {
-        let Self { shared, write, last_block } = self;
+        let Self { shared, write, last_block, .. } = self;
         let Some((_, position)) = shared.sealed.find(write.slot, write.link.seq, *last_block)? else {
             return Ok(None);
         };
@@ -76,17 +78,14 @@ impl Lookup {
     }
 }
 
-/// A question that waits for the thread that answers it, and who waits for the answer.
+/// A question that waits for the thread that answers it, and is counted until then.
 #[derive(Debug)]
-struct Asked {
-    lookup: Lookup,
-    answer: Arc<Promise<Answer>>,
-}
+struct Asked(Lookup);
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.answer.settle(Err(SubmitError::Closed));
-        self.lookup.shared.lookup_ends();
+        self.0.answer.settle(Err(SubmitError::Closed));
+        self.0.shared.lookup_ends();
     }
 }
 
@@ -115,14 +114,14 @@ impl Lookups {
         Self::Here(RefusalMeasures::new())
     }
 
-    pub(crate) fn ask(&self, lookup: Lookup, answer: Arc<Promise<Answer>>) {
+    pub(crate) fn ask(&self, lookup: Lookup) {
         match self {
             Self::Beside(Asking(sender)) => {
                 lookup.shared.lookups.fetch_add(1, Ordering::AcqRel);
                 // If there is nobody any more, that is the answer.
-                let _ = sender.send(Asked { lookup, answer });
+                let _ = sender.send(Asked(lookup));
             }
-            Self::Here(measures) => answer.settle(lookup.answer(measures)),
+            Self::Here(measures) => lookup.settle(measures),
         }
     }
 }
@@ -132,8 +131,8 @@ fn answer(questions: Receiver<Asked>) {
     let measures = RefusalMeasures::new();
     for asked in questions {
         // Closing waits for one walk through a device's blocks, not for all of them.
-        if !asked.lookup.shared.inbox.is_closed() {
-            asked.answer.settle(asked.lookup.answer(&measures));
+        if !asked.0.shared.inbox.is_closed() {
+            asked.0.settle(&measures);
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     measures::GroupMeasures,
     sealing::CutAnswer,
     shard::{Enrolled, Shared},
-    ticket::{Answer, Exception, Promise, Settled},
+    ticket::{Exception, Settled},
 };
 use arterial_protocol::{BlockNumber, DataDigest, DeviceId, Link, limits::SLOTS_END};
 use ed25519_zebra::VerificationKey;
@@ -56,7 +56,7 @@ struct Plan {
     bundles: Vec<Vec<u8>>,
     exceptions: Vec<(u32, Exception)>,
     /// What is asked about some of those, once the others are durable.
-    lookups: Vec<(Lookup, Arc<Promise<Answer>>)>,
+    lookups: Vec<Lookup>,
 }
 
 impl Writer {
@@ -195,8 +195,8 @@ impl Writer {
         lay_out(group, checks, &offsets, &bundles, base);
         let committed = self.log.commit(&mut group.bytes);
         self.committed(committed)?;
-        for (lookup, answer) in lookups {
-            self.lookups.ask(lookup, answer);
+        for lookup in lookups {
+            self.lookups.ask(lookup);
         }
         Ok(Settled::Durable { shard: self.shared.id, base, offsets, exceptions })
     }
@@ -254,15 +254,15 @@ impl Writer {
     }
 
     /// What is said of an old write at once; a question if that is nothing.
-    fn look_up(&self, write: OldWrite, lookups: &mut Vec<(Lookup, Arc<Promise<Answer>>)>) -> Exception {
+    fn look_up(&self, write: OldWrite, lookups: &mut Vec<Lookup>) -> Exception {
         let (shared, slot) = (Arc::clone(&self.shared), write.slot);
         if let Some((link, position)) = self.accounts.find_unsealed(slot, write.link.seq) {
             return Exception::Said(write.answer(shared.id, Some((link.digest, position))));
         }
-        let answer = Arc::default();
-        let last_block = self.accounts.last_sealed(slot);
-        lookups.push((Lookup { shared, write, last_block }, Arc::clone(&answer)));
-        Exception::Sought(answer)
+        let (last_block, answer) = (self.accounts.last_sealed(slot), Arc::default());
+        let sought = Exception::Sought(Arc::clone(&answer));
+        lookups.push(Lookup { shared, write, last_block, answer });
+        sought
     }
 
     fn enrol(&mut self, enrolments: &[Enrolment]) -> Vec<Result<Enrolled, EnrolError>> {

@@ -112,8 +112,8 @@ fn proving_is_measured_beside_the_bare_permutations() {
     ] {
         assert!(report[positive].as_f64().unwrap() > 0.0, "{positive}: {report}");
     }
-    prove(&[&small[..], &["--no-report"]].concat());
-    assert!(!page.exists());
+    let no_page = prove(&[&small[..], &["--no-report"]].concat());
+    assert!(no_page.status.success() && !page.exists(), "{}", stderr(&no_page));
     let table = prove(&small);
     assert!(std::fs::read_to_string(&page).unwrap().contains("<svg"));
     assert!(stdout(&table).contains("of the bare permutations' rate"), "{}", stdout(&table));
