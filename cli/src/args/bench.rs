@@ -307,7 +307,7 @@ pub(crate) struct FairnessArgs {
     /// Devices behind the flooding gateway, and as many that write steadily
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1 << 18))]
     pub(crate) devices: usize,
-    /// How long each of four phases is, after a second that is not measured
+    /// Seconds that are measured without the flood, and as many with it, in turn
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
     pub(crate) seconds: u64,
     #[command(flatten)]

@@ -209,11 +209,13 @@ Exit codes:
   2    the command line is wrong";
 
 pub(super) const FAIRNESS_HELP: &str = "\
-Submits steady writes to one shard, first alone, then while one gateway floods another shard as fast as it can with
-writes of devices that are as unequally busy as Zipf's law has it; then alarms, alone and while their own shard is
-flooded with bulk writes. Blocks are made and committed behind all of it. Latency is from when a write was due until it
-is known to be durable. Beside it is what the disk does with the same bytes and nothing else, alone and beside commits
-of the flood's size and rate, to read the rest against.
+Submits steady writes to one shard, a second alone and a second while one gateway floods another shard as fast as it
+can with writes of devices that are as unequally busy as Zipf's law has it, and so on in turn; then alarms, alone and
+while their own shard is flooded with bulk writes. Blocks are made and committed behind all of it. Latency is from when
+a write was due until it is known to be durable. What is compared is the p99 of the median second of each kind: a
+machine that is shared stands still now and then, and where that falls says nothing of a flood. The latencies of all
+seconds together stand beside it, and so does what the disk does with the same bytes and nothing else, alone and beside
+commits of the flood's size and rate, to read the rest against.
 
 Examples:
   arterial bench fairness

@@ -13,7 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-const MEASURE_FOR: Duration = Duration::from_secs(3);
+/// How long a figure takes.
+pub(crate) const MEASURE_FOR: Duration = Duration::from_secs(3);
 const FILE_BYTES: u64 = 32 << 20;
 
 /// Commits by nothing but `pwrite` and `fdatasync`.
@@ -44,7 +45,11 @@ impl BareCommits {
 }
 
 /// Commits of several threads at once, each over written space of a file of its own, as segments are.
-pub(crate) fn bare_commits(dir: &Path, commits: &[Commits]) -> Result<Vec<BareCommits>, CliError> {
+pub(crate) fn bare_commits(
+    dir: &Path,
+    commits: &[Commits],
+    measure_for: Duration,
+) -> Result<Vec<BareCommits>, CliError> {
     let failed = |source| CliError::Io { action: "measure the disk in", path: dir.to_owned(), source };
     // What was measured before may have left pages that the kernel would write meanwhile.
     File::open(dir).and_then(|dir| Ok(syncfs(dir)?)).map_err(failed)?;
@@ -52,7 +57,10 @@ pub(crate) fn bare_commits(dir: &Path, commits: &[Commits]) -> Result<Vec<BareCo
         let threads: Vec<_> = commits
             .iter()
             .zip(0..)
-            .map(|(commits, n)| scope.spawn(move || commits_of_one(&dir.join(format!("bare-{n}")), *commits)))
+            .map(|(commits, n)| {
+                let path = dir.join(format!("bare-{n}"));
+                scope.spawn(move || commits_of_one(&path, *commits, measure_for))
+            })
             .collect();
         let joined = |thread: thread::ScopedJoinHandle<'_, io::Result<BareCommits>>| {
             thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))
@@ -62,12 +70,16 @@ pub(crate) fn bare_commits(dir: &Path, commits: &[Commits]) -> Result<Vec<BareCo
     measured.map_err(failed)
 }
 
-fn commits_of_one(path: &Path, Commits { bytes, every }: Commits) -> io::Result<BareCommits> {
+fn commits_of_one(
+    path: &Path,
+    Commits { bytes, every }: Commits,
+    measure_for: Duration,
+) -> io::Result<BareCommits> {
     let commit: Vec<u8> = (0..=u8::MAX).cycle().take(bytes.max(1)).collect();
     let file = FileStorage.create(path, FILE_BYTES.max(commit.len() as u64), &mut at_once)?;
     let mut latencies = latencies();
     let (begun, mut commits, mut offset) = (Instant::now(), 0u32, 0);
-    while begun.elapsed() < MEASURE_FOR {
+    while begun.elapsed() < measure_for {
         let due = every.map_or_else(Instant::now, |every| begun + every * commits);
         thread::sleep(due.saturating_duration_since(Instant::now()));
         file.write_at(&commit, offset)?;

@@ -1,12 +1,12 @@
 //! `arterial bench fairness`: what a flood does to those who have nothing to do with it.
 
 use super::{
-    bare::{BareCommits, Commits, bare_commits},
+    bare::{Commits, bare_commits},
     committer::Committer,
-    findings::{Findings, side_by_side},
+    findings::{Findings, Spread, side_by_side},
     ingest::DOMAIN,
-    load::{Answered, Load, Pace, Running, drive},
-    report::{Quantiles, rounded},
+    load::{Answered, Load, Pace, Running, Span, WARM_UP, drive},
+    report::{Quantiles, latencies, rounded},
     trees::Trees,
     workload::{Order, Source, Submitter, Uniform, Zipf, devices},
 };
@@ -27,9 +27,10 @@ use arterial::{
     },
     storage::{FileStorage, Storage},
 };
+use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -45,6 +46,9 @@ const FLOOD_CALL_WRITES: usize = 256;
 
 /// How often the disk alone is written to in place of the neighbour, which writes about as often.
 const STEADY_EVERY: Duration = Duration::from_millis(1);
+
+/// Not measured when a deployment goes on where it was.
+const AGAIN_WARM_UP: Duration = Duration::from_millis(250);
 
 /// What `arterial bench fairness` prints.
 #[derive(Serialize, Debug)]
@@ -63,12 +67,12 @@ pub(crate) struct FairnessReport {
     alarms: Flooded,
 }
 
-/// Latencies without the flood and with it.
+/// Latencies without the flood and with it, from seconds that took turns.
 #[derive(Serialize, Debug)]
 pub(crate) struct Suffered {
-    idle_ms: Quantiles,
-    flooded_ms: Quantiles,
-    /// Of the p99.
+    idle: Seconds,
+    flooded: Seconds,
+    /// Of the median seconds' p99.
     ratio: f64,
 }
 
@@ -78,14 +82,44 @@ pub(crate) struct Flooded {
     #[serde(flatten)]
     suffered: Suffered,
     flood_writes_per_second: f64,
-    /// With those of the warm-up.
+    /// With those of the warm-ups.
     flood_writes: u64,
 }
 
+/// Latencies of many seconds.
+#[derive(Serialize, Debug)]
+struct Seconds {
+    /// The p99 of the median second: a machine that is shared stands still for some milliseconds now and then, and where
+    /// that falls says nothing of a flood.
+    p99_ms: f64,
+    /// Of all seconds together.
+    all_ms: Quantiles,
+}
+
+impl Seconds {
+    fn of(seconds: &[Histogram<u64>]) -> Self {
+        let mut all = latencies();
+        seconds.iter().for_each(|second| all.add(second).expect("all have the same range"));
+        let p99 = seconds.iter().map(|second| Quantiles::of(second).p99).collect();
+        Self { p99_ms: Spread::of(p99).median, all_ms: Quantiles::of(&all) }
+    }
+}
+
 impl Suffered {
-    fn new(idle_ms: Quantiles, flooded_ms: Quantiles) -> Self {
-        let ratio = flooded_ms.p99 / idle_ms.p99;
-        Self { idle_ms, flooded_ms, ratio }
+    /// Takes a second without the flood and one with it in turn: what else the machine does meets both alike.
+    fn measure(
+        seconds: u64,
+        interrupt: &Interrupt,
+        mut second: impl FnMut(bool) -> Result<Histogram<u64>, CliError>,
+    ) -> Result<Self, CliError> {
+        let (mut idle, mut flooded) = (Vec::new(), Vec::new());
+        for _ in (0..seconds).take_while(|_| !interrupt.is_raised()) {
+            idle.push(second(false)?);
+            flooded.push(second(true)?);
+        }
+        let [idle, flooded] = [idle, flooded].map(|seconds| Seconds::of(&seconds));
+        let ratio = flooded.p99_ms / idle.p99_ms;
+        Ok(Self { idle, flooded, ratio })
     }
 }
 
@@ -94,7 +128,7 @@ pub(crate) fn measure(args: &FairnessArgs, interrupt: &Interrupt) -> Result<Fair
     // All goes at the end: a file system that tells the disk what is free is busy with that for a while.
     let dir = super::work_dir(&args.place.dir)?;
     let neighbour = suffer(args, &dir.path().join("neighbour"), NEIGHBOUR, [Lane::Routine; 2], interrupt)?;
-    let bare = bare(args, dir.path(), neighbour.flood_writes_per_second)?;
+    let bare = bare(args, dir.path(), neighbour.flood_writes_per_second, interrupt)?;
     Ok(FairnessReport {
         record_bytes: args.record_bytes,
         shards: args.shards,
@@ -106,7 +140,8 @@ pub(crate) fn measure(args: &FairnessArgs, interrupt: &Interrupt) -> Result<Fair
     })
 }
 
-/// Steady writes to a shard, alone and then with a flood of another gateway's.
+/// Steady writes to a shard, alone in one deployment, and with a flood of another gateway's in a second one, whose backlog
+/// stays as full as the flood keeps it.
 fn suffer(
     args: &FairnessArgs,
     dir: &Path,
@@ -116,51 +151,70 @@ fn suffer(
 ) -> Result<Flooded, CliError> {
     let storage: Arc<dyn Storage> = Arc::new(FileStorage);
     let count = ShardCount::new(args.shards).expect("the command line takes powers of two only");
-    let config = ShardsConfig::new(dir.to_owned(), DOMAIN, count);
-    let shards = Shards::open(&storage, &config).map_err(EngineError::from)?;
+    let dirs = ["idle", "flooded"].map(|name| dir.join(name));
+    let open = |dir: &PathBuf| {
+        Shards::open(&storage, &ShardsConfig::new(dir.clone(), DOMAIN, count)).map_err(EngineError::from)
+    };
+    let deployments = [open(&dirs[0])?, open(&dirs[1])?];
+    let committer = |at: usize| -> Result<_, CliError> {
+        let trees = Trees::create(&*storage, &dirs[at], DOMAIN, count)?;
+        Ok(Committer::new(&deployments[at], Some(trees)))
+    };
+    let mut committers = [committer(0)?, committer(1)?];
     let submitter = |n: u64, shard: ShardId, order: Order, lane: Lane| {
         let devices = devices(n).filter(|device| device.shard(count) == shard).take(args.devices).collect();
         let payload = args.record_bytes - RECORD_HEAD_BYTES;
         let source = Source::Uniform(Uniform::new(order, args.devices, payload, lane));
         Submitter::new(n, BenchAuth::Mac, devices, source)
     };
-    let mut steady = submitter(0, shard, Order::Turns, lane);
+    let mut steady = [(); 2].map(|()| submitter(0, shard, Order::Turns, lane));
     let mut gateway = submitter(1, FLOODED, Order::Zipf(Zipf::new(args.devices)), flood_lane);
-    steady.enrol(&shards)?;
-    gateway.enrol(&shards)?;
-    let trees = Trees::create(&*storage, dir, DOMAIN, count)?;
-    let mut committer = Committer::new(&shards, Some(trees));
+    for (steady, shards) in steady.iter_mut().zip(&deployments) {
+        steady.enrol(shards)?;
+    }
+    gateway.enrol(&deployments[1])?;
 
-    let mut phase = |flooded: bool| -> Result<(Quantiles, f64, u64), CliError> {
-        let (answered, flood) = (Answered::default(), Answered::default());
+    let (flood, mut flooded_for, mut flooded_with) = (Answered::default(), Duration::ZERO, 0);
+    let mut begun = [false; 2];
+    let suffered = Suffered::measure(args.seconds, interrupt, |is_flooded| {
+        let at = usize::from(is_flooded);
+        let answered = Answered::default();
         let mut loads = vec![Load {
-            submitter: &mut steady,
+            submitter: &mut steady[at],
             pace: Pace::Open { rate: args.rate },
             answered: &answered,
             yields: false,
         }];
-        if flooded {
+        if is_flooded {
             let pace = Pace::Closed { call_writes: FLOOD_CALL_WRITES };
             loads.push(Load { submitter: &mut gateway, pace, answered: &flood, yields: true });
         }
-        let running = Running::new(&shards, interrupt);
+        let running = Running::new(&deployments[at], interrupt);
         let count = || (Instant::now(), flood.durable.load(Ordering::Relaxed));
-        let measured = Duration::from_secs(args.seconds);
-        let driven = drive(&running, Some(&mut committer), loads, measured, count, || ())?;
+        let warm_up = if begun[at] { AGAIN_WARM_UP } else { WARM_UP };
+        begun[at] = true;
+        let span = Span { warm_up, measured: Duration::from_secs(1) };
+        let driven = drive(&running, Some(&mut committers[at]), loads, span, count, || ())?;
         let ((begun, before), (ended, after)) = (driven.before, driven.after);
-        #[expect(clippy::cast_precision_loss, reason = "a rate")]
-        let flood_rate = (after - before) as f64 / (ended - begun).as_secs_f64();
-        let floods = flood.durable.load(Ordering::Relaxed);
-        Ok((Quantiles::of(&driven.latencies[0].all()), flood_rate, floods))
-    };
-    let (idle_ms, ..) = phase(false)?;
-    let (flooded_ms, flood_writes_per_second, flood_writes) = phase(true)?;
-    Ok(Flooded { suffered: Suffered::new(idle_ms, flooded_ms), flood_writes_per_second, flood_writes })
+        if is_flooded {
+            flooded_for += ended - begun;
+            flooded_with += after - before;
+        }
+        Ok(driven.latencies[0].all())
+    })?;
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    let flood_writes_per_second = flooded_with as f64 / flooded_for.as_secs_f64();
+    Ok(Flooded { suffered, flood_writes_per_second, flood_writes: flood.durable.load(Ordering::Relaxed) })
 }
 
 /// What the disk does with the neighbour's bytes, alone and while the flood's come as fast as they came, in the groups that
 /// the engine made of them.
-fn bare(args: &FairnessArgs, dir: &Path, flood_writes_per_second: f64) -> Result<Suffered, CliError> {
+fn bare(
+    args: &FairnessArgs,
+    dir: &Path,
+    flood_writes_per_second: f64,
+    interrupt: &Interrupt,
+) -> Result<Suffered, CliError> {
     let steady_writes = usize::try_from(args.rate).unwrap_or(usize::MAX).div_ceil(1000);
     let commits = |writes, every| Commits { bytes: writes * args.record_bytes, every: Some(every) };
     let steady = commits(steady_writes, STEADY_EVERY);
@@ -168,10 +222,11 @@ fn bare(args: &FairnessArgs, dir: &Path, flood_writes_per_second: f64) -> Result
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let every = Duration::from_secs_f64(group as f64 / flood_writes_per_second.max(1.0));
     let flood = commits(group, every);
-    let quantiles = |commits: &[BareCommits]| Quantiles::of(&commits[0].latencies);
-    let idle_ms = quantiles(&bare_commits(dir, &[steady])?);
-    let flooded_ms = quantiles(&bare_commits(dir, &[steady, flood])?);
-    Ok(Suffered::new(idle_ms, flooded_ms))
+    Suffered::measure(args.seconds, interrupt, |is_flooded| {
+        let commits = if is_flooded { &[steady, flood][..] } else { &[steady] };
+        let mut measured = bare_commits(dir, commits, Duration::from_secs(1))?;
+        Ok(measured.swap_remove(0).latencies)
+    })
 }
 
 impl FairnessReport {
@@ -184,22 +239,20 @@ impl FairnessReport {
         line("devices of the flood", format!("{devices}, by Zipf's law"));
         for (who, flooded) in [("neighbouring shard", &self.neighbour), ("alarms", &self.alarms)] {
             let Flooded { suffered, flood_writes_per_second, .. } = flooded;
-            line(&format!("{who}, idle, ms"), suffered.idle_ms.to_string());
-            line(&format!("{who}, flooded"), suffered.flooded_ms.to_string());
-            line(
-                "  p99 with the flood",
-                format!(
-                    "{:.2} times as long, beside {} writes a second",
-                    suffered.ratio,
-                    rounded(*flood_writes_per_second)
-                ),
-            );
+            suffer_lines(&mut line, who, suffered);
+            line("  beside", format!("{} writes a second", rounded(*flood_writes_per_second)));
         }
-        line("the disk alone, idle, ms", self.bare.idle_ms.to_string());
-        line("the disk alone, flooded", self.bare.flooded_ms.to_string());
-        line("  p99 with the flood", format!("{:.2} times as long", self.bare.ratio));
+        suffer_lines(&mut line, "the disk alone", &self.bare);
         lines
     }
+}
+
+fn suffer_lines(line: &mut impl FnMut(&str, String), who: &str, suffered: &Suffered) {
+    let Suffered { idle, flooded, ratio } = suffered;
+    line(&format!("{who}, idle, ms"), idle.all_ms.to_string());
+    line(&format!("{who}, flooded"), flooded.all_ms.to_string());
+    let [idle, flooded] = [idle.p99_ms, flooded.p99_ms];
+    line("  p99 of the median second", format!("{idle:.2} alone, {flooded:.2} flooded: {ratio:.2} times"));
 }
 
 impl Findings for FairnessReport {
@@ -221,14 +274,14 @@ impl Findings for FairnessReport {
     fn sections(&self) -> Vec<Section> {
         let (neighbour, bare, alarms) = (&self.neighbour.suffered, &self.bare, &self.alarms.suffered);
         let figures = [
-            ("another shard, alone", neighbour.idle_ms.p99),
-            ("another shard, beside a flood", neighbour.flooded_ms.p99),
-            ("the disk, alone", bare.idle_ms.p99),
-            ("the disk, beside a flood", bare.flooded_ms.p99),
-            ("alarms, alone", alarms.idle_ms.p99),
-            ("alarms, amid a flood", alarms.flooded_ms.p99),
+            ("another shard, alone", neighbour.idle.p99_ms),
+            ("another shard, beside a flood", neighbour.flooded.p99_ms),
+            ("the disk, alone", bare.idle.p99_ms),
+            ("the disk, beside a flood", bare.flooded.p99_ms),
+            ("alarms, alone", alarms.idle.p99_ms),
+            ("alarms, amid a flood", alarms.flooded.p99_ms),
         ];
-        let note = "Within how many milliseconds 99 of 100 writes were durable.";
+        let note = "Within how many milliseconds 99 of 100 writes of the median second were durable.";
         let chart = side_by_side("What a flood does to others", note, "ms", &figures);
         vec![Section::new("Fairness", self.lines(), vec![chart])]
     }

@@ -135,7 +135,7 @@ pub(crate) fn day(taken_at: &str) -> &str {
 
 impl Spread {
     /// The upper one of two medians.
-    fn of(mut figures: Vec<f64>) -> Self {
+    pub(crate) fn of(mut figures: Vec<f64>) -> Self {
         figures.sort_by(f64::total_cmp);
         let at = |place: usize| figures.get(place).copied().unwrap_or_default();
         Self { median: at(figures.len() / 2), min: at(0), max: at(figures.len().saturating_sub(1)) }

@@ -1,10 +1,10 @@
 //! `arterial bench ingest`: how many writes a second become durable, and how soon.
 
 use super::{
-    bare::{BareCommits, Commits, bare_commits},
+    bare::{BareCommits, Commits, MEASURE_FOR, bare_commits},
     committer::Committer,
     disk::{CountedStorage, DiskCounts},
-    load::{Answered, CALL_WRITES, Driven, Load, Pace, Running, WARM_UP, drive},
+    load::{Answered, CALL_WRITES, Driven, Load, Pace, Running, Span, WARM_UP, drive},
     machine::{hashes_per_second, zebra_verifications_per_second},
     report::{IngestReport, Limits, Reopened},
     scaled::{Scaled, all_cores, doubled_below, on_cores},
@@ -27,7 +27,7 @@ use std::{
     path::Path,
     sync::{Arc, atomic::Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// Ed25519 signatures that are made beforehand for each second, if no rate is given.
@@ -87,7 +87,7 @@ impl Run {
             &running,
             Some(&mut committer),
             loads,
-            Duration::from_secs(args.seconds),
+            Span::seconds(args.seconds),
             || Snapshot::take(&answered, &counts),
             || samples.take(answered.durable.load(Ordering::Relaxed)),
         )?;
@@ -180,7 +180,7 @@ fn limits(args: &IngestArgs, measured: &Driven<Snapshot>, dir: &Path) -> Result<
     let threads = args.shards.min(4);
     let bare = |every| -> Result<BareCommits, CliError> {
         let commits = vec![Commits { bytes: commit_bytes, every }; threads as usize];
-        Ok(BareCommits::sum(&bare_commits(dir, &commits)?))
+        Ok(BareCommits::sum(&bare_commits(dir, &commits, MEASURE_FOR)?))
     };
     let every = (after.at - before.at).mul_f64(f64::from(threads) / syncs_per_run(syncs));
     Ok(Limits {

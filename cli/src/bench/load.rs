@@ -118,12 +118,26 @@ impl Latencies {
     }
 }
 
-/// Lets the loads run for so long after the warm-up, with seals behind them. `sample` is called now and then.
+/// How long a run is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) warm_up: Duration,
+    pub(crate) measured: Duration,
+}
+
+impl Span {
+    /// So many seconds after the usual warm-up.
+    pub(crate) const fn seconds(seconds: u64) -> Self {
+        Self { warm_up: WARM_UP, measured: Duration::from_secs(seconds) }
+    }
+}
+
+/// Lets the loads run for so long, with seals behind them. `sample` is called now and then.
 pub(crate) fn drive<T>(
     running: &Running<'_>,
     committer: Option<&mut Committer<'_>>,
     loads: Vec<Load<'_>>,
-    measured: Duration,
+    span: Span,
     count: impl Fn() -> T,
     mut sample: impl FnMut(),
 ) -> Result<Driven<T>, CliError> {
@@ -137,10 +151,10 @@ pub(crate) fn drive<T>(
                 thread::sleep(Duration::from_millis(20));
             }
         };
-        wait(Instant::now() + WARM_UP);
+        wait(Instant::now() + span.warm_up);
         running.measuring.store(true, Ordering::Relaxed);
         let before = count();
-        wait(Instant::now() + measured);
+        wait(Instant::now() + span.measured);
         let after = count();
         running.stop.store(true, Ordering::Relaxed);
         let ended: Vec<_> = threads.into_iter().map(thread::ScopedJoinHandle::join).collect();

@@ -4,7 +4,7 @@ mod report;
 
 use super::{
     ingest::signed_writes,
-    load::{Answered, Load, Pace, Running, drive},
+    load::{Answered, Load, Pace, Running, Span, drive},
     workload::{Source, Submitter, devices},
 };
 use crate::{
@@ -59,7 +59,7 @@ pub(crate) fn measure(args: &PipelineArgs, interrupt: &Interrupt) -> Result<Pipe
     let pace = Pace::Open { rate: args.rate };
     let loads = vec![Load { submitter: &mut submitter, pace, answered: &answered, yields: false }];
     let count = || (Instant::now(), answered.durable.load(Ordering::Relaxed));
-    let driven = drive(&running, None, loads, Duration::from_secs(args.seconds), count, || ())?;
+    let driven = drive(&running, None, loads, Span::seconds(args.seconds), count, || ())?;
     let durable_at = begun.elapsed().as_secs_f64();
     engine.flush(Stage::Final)?;
     let final_at = begun.elapsed().as_secs_f64();
