@@ -2,7 +2,7 @@
 //! writer: what a caller hands over is copied once.
 
 use crate::{
-    limits::{GROUP_BYTES, GROUP_WRITES, PAGE_BYTES},
+    limits::{GROUP_BYTES, GROUP_WRITES, PACED_GROUP_PART, PAGE_BYTES},
     log::{StoredTag, bundle_frame_bytes, lay_record},
     ticket::{Outcome, Settled},
 };
@@ -45,20 +45,27 @@ pub(crate) struct BundlePart {
     pub(crate) siblings: Vec<[u8; 32]>,
 }
 
+/// Entries and bytes of a group.
+const fn room(paced: bool) -> (usize, usize) {
+    let part = if paced { PACED_GROUP_PART } else { 1 };
+    (GROUP_WRITES / part, GROUP_BYTES / part)
+}
+
 impl Group {
-    /// An empty group that uses the memory of an old one.
-    pub(crate) fn reusing(mut bytes: Vec<u8>) -> Self {
+    /// An empty group that uses the memory of an old one, of a lane that is paced or not.
+    pub(crate) fn reusing(mut bytes: Vec<u8>, paced: bool) -> Self {
         bytes.clear();
         // Reserved at once, so that it seldom moves; what is not written takes no memory.
-        bytes.reserve(GROUP_BYTES + PAGE_BYTES);
+        bytes.reserve(room(paced).1 + PAGE_BYTES);
         let begun = Instant::now();
         Self { bytes, offsets: Vec::new(), bundles: Vec::new(), begun, outcome: Arc::default() }
     }
 
     /// Whether so many more frames with so many bytes fit; anything fits an empty group.
-    pub(crate) fn has_room(&self, entries: usize, bytes: usize) -> bool {
+    pub(crate) fn has_room(&self, entries: usize, bytes: usize, paced: bool) -> bool {
+        let (entries_max, bytes_max) = room(paced);
         self.offsets.is_empty()
-            || (self.offsets.len() + entries <= GROUP_WRITES && self.bytes.len() + bytes <= GROUP_BYTES)
+            || (self.offsets.len() + entries <= entries_max && self.bytes.len() + bytes <= bytes_max)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a group is at most GROUP_BYTES_MAX long")]

@@ -11,7 +11,7 @@ use crate::{
 };
 use arterial_protocol::{BlockNumber, DataDigest, DeviceId};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use std::{collections::VecDeque, sync::mpsc::SyncSender};
+use std::{collections::VecDeque, sync::mpsc::SyncSender, time::Instant};
 
 /// Buffers of groups that are kept for the next ones.
 const SPARES_MAX: usize = 4;
@@ -68,6 +68,8 @@ struct Waiting {
     bytes: usize,
     /// Whether what room there is belongs to somebody who was passed by too often.
     claimed: bool,
+    /// Whether its writes are taken no faster than blocks are made, and then in small groups.
+    paced: bool,
 }
 
 #[derive(Debug, Default)]
@@ -121,14 +123,19 @@ impl Inbox {
     }
 
     /// Waits for work; writes of so many lanes only, the most urgent first. Once it is closed those of every lane, unless
-    /// none is taken from.
-    pub(crate) fn take(&self, lanes_taken: usize) -> Work {
+    /// none is taken from. If there is none until then, `None`.
+    pub(crate) fn take(&self, lanes_taken: usize, until: Option<Instant>) -> Option<Work> {
         let mut state = self.state.lock();
         loop {
-            if let Some(work) = self.next(&mut state, lanes_taken) {
+            let work = self.next(&mut state, lanes_taken);
+            if work.is_some() {
                 return work;
             }
-            self.work.wait(&mut state);
+            match until {
+                None => self.work.wait(&mut state),
+                Some(until) if self.work.wait_until(&mut state, until).timed_out() => return None,
+                Some(_) => {}
+            }
         }
     }
 
@@ -185,6 +192,14 @@ impl Inbox {
         self.work.notify_one();
         for room in &self.room {
             room.notify_all();
+        }
+    }
+
+    /// Says which lanes' writes are taken no faster than blocks are made.
+    pub(crate) fn pace(&self, paced: [bool; Lane::ALL.len()]) {
+        let mut state = self.state.lock();
+        for (waiting, paced) in state.lanes.iter_mut().zip(paced) {
+            waiting.paced = paced;
         }
     }
 
@@ -252,8 +267,9 @@ impl HandOver<'_> {
         }
         let State { lanes, spares, .. } = &mut *self.state;
         let waiting = &mut lanes[self.lane as usize];
-        if !waiting.groups.back().is_some_and(|group| group.has_room(entries, bytes)) {
-            waiting.groups.push_back(Group::reusing(spares.pop().unwrap_or_default()));
+        if !waiting.groups.back().is_some_and(|group| group.has_room(entries, bytes, waiting.paced)) {
+            let spare = spares.pop().unwrap_or_default();
+            waiting.groups.push_back(Group::reusing(spare, waiting.paced));
         }
         waiting.writes += entries;
         waiting.bytes += bytes;
@@ -271,7 +287,7 @@ impl Drop for HandOver<'_> {
 mod tests {
     use super::*;
     use crate::error::SubmitError;
-    use crate::limits::{GROUP_BYTES, GROUP_WRITES};
+    use crate::limits::{GROUP_BYTES, GROUP_WRITES, PACED_GROUP_PART};
     use crate::log::{StoredTag, record_frame_bytes};
     use crate::ticket::Ticket;
     use arterial_protocol::{Tag, Write};
@@ -352,6 +368,22 @@ mod tests {
         assert_eq!(taken(&inbox, Lane::ALL.len()), Some((Lane::Bulk, 1)));
     }
 
+    #[test]
+    fn a_lane_that_is_paced_hands_on_smaller_groups_and_is_waited_for_no_longer_than_said() {
+        let inbox = Inbox::new(2 * GROUP_WRITES, true);
+        let paced = GROUP_WRITES / PACED_GROUP_PART;
+        inbox.pace([false, false, true]);
+        for lane in [Lane::Routine, Lane::Bulk] {
+            hand_over(&inbox, lane, paced as u64 + 1);
+        }
+        let bulk = [taken(&inbox, 3), taken(&inbox, 3), taken(&inbox, 3)];
+        assert_eq!(bulk, [(Lane::Routine, paced + 1), (Lane::Bulk, paced), (Lane::Bulk, 1)].map(Some));
+        inbox.pace([false; 3]);
+        hand_over(&inbox, Lane::Bulk, paced as u64 + 1);
+        assert!(inbox.take(2, Some(Instant::now())).is_none());
+        assert_eq!(taken(&inbox, 3), Some((Lane::Bulk, paced + 1)));
+    }
+
     /// A lane in which there is always room for one write, and never for four.
     #[test]
     fn whoever_needs_much_room_is_not_passed_by_for_ever() {
@@ -404,7 +436,7 @@ mod tests {
             let writer = scope.spawn(|| {
                 let mut handed_on = 0;
                 loop {
-                    match inbox.take(Lane::ALL.len()) {
+                    match inbox.take(Lane::ALL.len(), None).unwrap() {
                         Work::Group(_, group) => {
                             handed_on += group.offsets.len() as u64;
                             inbox.give_back(group.settle(crate::ticket::Settled::Abandoned));

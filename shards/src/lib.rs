@@ -28,6 +28,7 @@ pub mod limits;
 mod log;
 mod lookup;
 mod measures;
+mod pace;
 mod repair;
 mod replay;
 mod route;

@@ -13,6 +13,7 @@ use crate::{
     },
     lookup::Lookups,
     measures::GroupMeasures,
+    pace::Pace,
     replay::Replay,
     sealed::SealedBatches,
     sealing::Cut,
@@ -190,6 +191,7 @@ pub(crate) fn open(
         checkpoint_log_bytes: setup.checkpoint_log_bytes,
         backlog_records_max: setup.backlog_records_max,
         poisoned: None,
+        pace: setup.has_threads.then(|| Pace::new(setup.backlog_records_max)),
         lookups: setup.lookups,
         measures: GroupMeasures::new(),
     };

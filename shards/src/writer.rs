@@ -16,6 +16,7 @@ use crate::{
     log::{BundleFrame, Frame, LogPosition, LogWriter, RefusedMember, finish, set_slot},
     lookup::{Lookup, Lookups, OldWrite},
     measures::GroupMeasures,
+    pace::Pace,
     sealing::CutAnswer,
     shard::{Enrolled, Shared},
     ticket::{Exception, Settled},
@@ -25,6 +26,7 @@ use ed25519_zebra::VerificationKey;
 use std::{
     io,
     sync::{Arc, atomic::Ordering},
+    time::Instant,
 };
 
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub(crate) struct Writer {
     pub(crate) checkpoint_log_bytes: u64,
     /// Records that may wait for a block.
     pub(crate) backlog_records_max: usize,
+    /// How fast that room is given out; stepped, at once: whoever steps owns the time.
+    pub(crate) pace: Option<Pace>,
     /// Why no more writes are taken, once an append or a sync has failed.
     pub(crate) poisoned: Option<String>,
     /// Who is asked about writes that are older than what waits for a block.
@@ -64,7 +68,8 @@ impl Writer {
     pub(crate) fn run(mut self) {
         loop {
             let lanes = self.lanes_taken();
-            let work = self.shared.inbox.take(lanes);
+            let (due, wait_until) = self.lanes_due(lanes);
+            let Some(work) = self.shared.inbox.take(due, wait_until) else { continue };
             // If it was closed meanwhile, it takes lanes that it did not take before.
             let is_more = matches!(work, Work::Done) && self.lanes_taken() > lanes;
             if !is_more && !self.work(work) {
@@ -89,6 +94,17 @@ impl Writer {
                 && (lookups < lookups_of(*lane) || self.shared.inbox.is_closed())
         };
         Lane::ALL.into_iter().filter(is_taken).count()
+    }
+
+    /// How many of these lanes are taken from by now, and when there are more.
+    fn lanes_due(&self, lanes: usize) -> (usize, Option<Instant>) {
+        let Some(pace) = self.pace.as_ref().filter(|_| !self.shared.inbox.is_closed()) else {
+            return (lanes, None);
+        };
+        let (backlog, now) = (self.accounts.unsealed_records(), Instant::now());
+        let due = |lane: &Lane| pace.due(*lane, backlog).filter(|due| *due > now);
+        let held_back = Lane::ALL[..lanes].iter().zip(0..).find_map(|(lane, at)| Some((at, due(lane)?)));
+        held_back.map_or((lanes, None), |(at, due)| (at, Some(due)))
     }
 
     fn work(&mut self, work: Work) -> bool {
@@ -369,7 +385,12 @@ impl Writer {
         self.log.reserve(128)?;
         let committed = self.log.append([Frame::Seal { number, data: data.unwrap_or_default() }]);
         self.committed(committed)?;
+        let found = self.accounts.unsealed_records();
         self.accounts.seal();
+        if let Some(pace) = &mut self.pace {
+            let paced = pace.sealed(Instant::now(), found, self.accounts.unsealed_records());
+            self.shared.inbox.pace(paced);
+        }
         self.shared.sealed_number.store(number.0, Ordering::Release);
         Ok(())
     }

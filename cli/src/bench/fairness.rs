@@ -23,7 +23,7 @@ use arterial::{
     protocol::{ShardCount, ShardId, limits::RECORD_HEAD_BYTES},
     shards::{
         Lane, Shards, ShardsConfig,
-        limits::{GROUP_BYTES, GROUP_WRITES},
+        limits::{GROUP_BYTES, GROUP_WRITES, PACED_GROUP_PART},
     },
     storage::{FileStorage, Storage},
 };
@@ -218,7 +218,7 @@ fn bare(
     let steady_writes = usize::try_from(args.rate).unwrap_or(usize::MAX).div_ceil(1000);
     let commits = |writes, every| Commits { bytes: writes * args.record_bytes, every: Some(every) };
     let steady = commits(steady_writes, STEADY_EVERY);
-    let group = GROUP_WRITES.min(GROUP_BYTES / args.record_bytes);
+    let group = (GROUP_WRITES.min(GROUP_BYTES / args.record_bytes) / PACED_GROUP_PART).max(1);
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let every = Duration::from_secs_f64(group as f64 / flood_writes_per_second.max(1.0));
     let flood = commits(group, every);

@@ -1,0 +1,235 @@
+//! How fast a shard takes writes while its backlog is at a limit.
+//!
+//! Each seal gives a full backlog room at once. Were that filled at once, the writer would stand still until the next seal:
+//! a write would wait for a whole block, and whoever shares the processors and the disk would have a burst beside him after
+//! each. So the room is given out evenly, over as long as the last block took.
+//!
+//! ```text
+//!   records
+//!   limit ┤- - - - - - - - - - -╱─────   as many may wait
+//!         │                 ╱
+//!         │             ╱
+//!    left ┤         ╱
+//!         └─────────┬───────────┬─────▶ time
+//!                 seal      interval later
+//! ```
+
+use crate::{lane::Lane, limits::backlog_records_of};
+use std::time::{Duration, Instant};
+
+/// A lane is paced once a seal finds so many eighths of what it was allowed to have waiting.
+const PRESSED_EIGHTHS: usize = 7;
+
+/// The longest time that room is given out over: a block that came after a pause says nothing about the next.
+const INTERVAL_MAX: Duration = Duration::from_secs(10);
+
+/// The newest seal.
+#[derive(Clone, Copy, Debug)]
+struct Sealed {
+    at: Instant,
+    /// Since the one before.
+    interval: Duration,
+    /// Records that still waited for a block after it.
+    left: usize,
+}
+
+/// What may wait for a block, lane by lane, and from when.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    /// Records that may wait for a block, alarms included.
+    backlog_records_max: usize,
+    newest: Option<Sealed>,
+    /// The lanes whose room is given out in time. Never that of the alarms.
+    paced: [bool; Lane::ALL.len()],
+}
+
+impl Pace {
+    pub(crate) const fn new(backlog_records_max: usize) -> Self {
+        Self { backlog_records_max, newest: None, paced: [false; Lane::ALL.len()] }
+    }
+
+    /// The lanes that are paced from this seal on; it found so many records waiting, and left so many.
+    pub(crate) fn sealed(&mut self, at: Instant, found: usize, left: usize) -> [bool; Lane::ALL.len()] {
+        let pressed = |lane| found >= self.allowed(lane, at) / 8 * PRESSED_EIGHTHS;
+        let paced = Lane::ALL.map(|lane| lane != Lane::Alarm && self.newest.is_some() && pressed(lane));
+        let interval = self.newest.map_or(Duration::ZERO, |newest| at.duration_since(newest.at));
+        self.newest = Some(Sealed { at, interval: interval.min(INTERVAL_MAX), left });
+        self.paced = paced;
+        paced
+    }
+
+    fn limit(&self, lane: Lane) -> usize {
+        backlog_records_of(lane, self.backlog_records_max)
+    }
+
+    /// The newest seal, if the lane is paced since.
+    fn pacing(&self, lane: Lane) -> Option<Sealed> {
+        self.newest.filter(|_| self.paced[lane as usize])
+    }
+
+    /// Records that may wait by now while the lane's writes are still taken.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a bounded number"
+    )]
+    fn allowed(&self, lane: Lane, now: Instant) -> usize {
+        let limit = self.limit(lane);
+        let Some(Sealed { at, interval, left }) = self.pacing(lane) else { return limit };
+        let since = now.duration_since(at).min(interval);
+        let share = since.as_secs_f64() / interval.as_secs_f64().max(f64::MIN_POSITIVE);
+        left.min(limit) + (limit.saturating_sub(left) as f64 * share) as usize
+    }
+
+    /// When more of the lane's writes are taken while so many wait, if not at once.
+    #[expect(clippy::cast_precision_loss, reason = "a share of a bounded number")]
+    pub(crate) fn due(&self, lane: Lane, backlog: usize) -> Option<Instant> {
+        let Sealed { at, interval, left } = self.pacing(lane)?;
+        let room = self.limit(lane).saturating_sub(left);
+        let share = backlog.saturating_sub(left) as f64 / room.max(1) as f64;
+        Some(at + interval.mul_f64(share.min(1.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::ShardsConfig,
+        enrolment::Enrolment,
+        inbox::Control,
+        log::{StoredTag, record_frame_bytes},
+        lookup::Lookups,
+        shard::{self, Shared},
+        ticket::Ticket,
+    };
+    use arterial_protocol::{BlockNumber, DeviceId, Domain, ShardCount, ShardId, Tag, Write};
+    use arterial_storage::{MemoryStorage, Storage as _};
+    use std::{
+        path::PathBuf,
+        sync::{Arc, mpsc::sync_channel},
+        thread,
+    };
+
+    const MAX: usize = 1024;
+    const INTERVAL: Duration = Duration::from_secs(8);
+
+    fn limit(lane: Lane) -> usize {
+        backlog_records_of(lane, MAX)
+    }
+
+    #[test]
+    fn room_is_given_out_over_as_long_as_the_last_block_took_but_for_alarms() {
+        let (begun, full) = (Instant::now(), limit(Lane::Routine));
+        let mut pace = Pace::new(MAX);
+        assert_eq!(pace.sealed(begun, full, 0), [false; 3], "nothing is known of how long a block takes");
+        assert_eq!(pace.due(Lane::Routine, full), None);
+        let left = full / 4;
+        assert_eq!(pace.sealed(begun + INTERVAL, MAX, left), [false, true, true]);
+        let due = |lane, backlog| pace.due(lane, backlog).map(|due| due - begun);
+        assert_eq!(due(Lane::Routine, left), Some(INTERVAL));
+        assert_eq!(due(Lane::Routine, left + (full - left) / 2), Some(INTERVAL * 3 / 2));
+        for backlog in [full, full + 100] {
+            assert_eq!(due(Lane::Routine, backlog), Some(INTERVAL * 2));
+        }
+        // Less may wait of what is less urgent, so what is left is more of it.
+        assert!(due(Lane::Bulk, left + 100) > due(Lane::Routine, left + 100));
+        assert_eq!(due(Lane::Alarm, MAX), None);
+    }
+
+    #[test]
+    fn a_lane_is_held_back_no_longer_than_it_presses() {
+        let (begun, full) = (Instant::now(), limit(Lane::Routine));
+        let sealed = |found, at_half| {
+            let mut pace = Pace::new(MAX);
+            pace.sealed(begun, 0, 0);
+            pace.sealed(begun + INTERVAL, full, 0);
+            let after = if at_half { INTERVAL / 2 } else { INTERVAL };
+            pace.sealed(begun + INTERVAL + after, found, 0)[Lane::Routine as usize]
+        };
+        // What counts is what it was allowed by then.
+        let pressed = [(full, false), (full * 7 / 8, false), (full * 7 / 8, true), (full / 2, true)];
+        assert_eq!(pressed.map(|(found, at_half)| sealed(found, at_half)), [true; 4]);
+        let at_ease = [(full * 7 / 8 - 1, false), (full / 2, false), (full * 3 / 8, true)];
+        assert_eq!(at_ease.map(|(found, at_half)| sealed(found, at_half)), [false; 3]);
+    }
+
+    #[test]
+    fn a_block_after_a_long_pause_holds_nobody_back_as_long() {
+        let (begun, full) = (Instant::now(), limit(Lane::Routine));
+        let mut pace = Pace::new(MAX);
+        pace.sealed(begun, 0, 0);
+        let at = begun + INTERVAL_MAX * 100;
+        pace.sealed(at, full, 0);
+        assert_eq!(pace.due(Lane::Routine, full), Some(at + INTERVAL_MAX));
+    }
+
+    const DEVICE: DeviceId = DeviceId([7; 16]);
+
+    fn submit(shared: &Shared, lane: Lane, seqs: std::ops::Range<u64>) -> Vec<Ticket> {
+        let tag = StoredTag::Own(Tag::Host);
+        let submit = |seq| {
+            let write = Write { device: DEVICE, seq, observed_at_ms: 0, kind: 1, payload: b"72 bpm" };
+            let mut hand_over = shared.inbox.hand_over(lane);
+            let group = hand_over.reserve(1, record_frame_bytes(write.payload.len(), &tag), true).unwrap();
+            let index = group.lay(&write, &tag);
+            Ticket { outcome: Arc::clone(group.outcome()), index }
+        };
+        seqs.map(submit).collect()
+    }
+
+    fn ask<T>(shared: &Shared, control: impl FnOnce(crate::inbox::Answer<T>) -> Control) -> T {
+        let (answer, receiver) = sync_channel(1);
+        shared.inbox.push_control(control(answer)).unwrap();
+        receiver.recv().unwrap()
+    }
+
+    /// A writer whose room is given out over hours, and routine writes that wait for theirs.
+    fn held_back(then: impl FnOnce(&Shared)) {
+        let config = ShardsConfig::new(
+            PathBuf::from("/deployment"),
+            Domain::derive(1, &[1; 32]),
+            ShardCount::new(1).unwrap(),
+        );
+        let setup = config.setup(ShardId(0), Lookups::here());
+        let storage = Arc::new(MemoryStorage::default());
+        storage.create_dir(&config.dir.join("keys")).unwrap();
+        let (shared, mut writer) = shard::open(storage, config.paths(ShardId(0)), setup).unwrap();
+        let mut pace = Pace::new(MAX);
+        pace.newest = Some(Sealed { at: Instant::now(), interval: Duration::from_secs(100_000), left: 0 });
+        pace.paced = [false, true, true];
+        (writer.pace, writer.backlog_records_max) = (Some(pace), MAX);
+        thread::scope(|scope| {
+            scope.spawn(|| writer.run());
+            ask(&shared, |answer| Control::Enrol(vec![Enrolment::host(DEVICE)], answer))[0].as_ref().unwrap();
+            for ticket in submit(&shared, Lane::Routine, 0..1) {
+                ticket.wait().unwrap();
+            }
+            let waiting = submit(&shared, Lane::Routine, 100..103);
+            for ticket in submit(&shared, Lane::Alarm, 10..20) {
+                ticket.wait().unwrap();
+            }
+            assert!(waiting.iter().all(|ticket| !ticket.is_answered()));
+            then(&shared);
+            for ticket in waiting {
+                ticket.wait().unwrap();
+            }
+            shared.inbox.close();
+        });
+    }
+
+    #[test]
+    fn alarms_overtake_who_is_held_back_and_the_next_seal_says_anew_how_long() {
+        held_back(|shared| {
+            let number = BlockNumber(1);
+            drop(ask(shared, |answer| Control::Cut(number, answer)).unwrap());
+            ask(shared, |answer| Control::Seal(number, None, answer)).unwrap();
+        });
+    }
+
+    #[test]
+    fn closing_waits_for_no_block() {
+        held_back(|shared| shared.inbox.close());
+    }
+}
