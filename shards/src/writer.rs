@@ -96,11 +96,10 @@ impl Writer {
         Lane::ALL.into_iter().filter(is_taken).count()
     }
 
-    /// How many of these lanes are taken from by now, and when there are more.
+    /// How many of these lanes are taken from by now, and when there are more. The alarms always are, so that a closed inbox
+    /// hands on every lane at once.
     fn lanes_due(&self, lanes: usize) -> (usize, Option<Instant>) {
-        let Some(pace) = self.pace.as_ref().filter(|_| !self.shared.inbox.is_closed()) else {
-            return (lanes, None);
-        };
+        let Some(pace) = &self.pace else { return (lanes, None) };
         let (backlog, now) = (self.accounts.unsealed_records(), Instant::now());
         let due = |lane: &Lane| pace.due(*lane, backlog).filter(|due| *due > now);
         let held_back = Lane::ALL[..lanes].iter().zip(0..).find_map(|(lane, at)| Some((at, due(lane)?)));
