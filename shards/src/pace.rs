@@ -200,23 +200,26 @@ mod tests {
         pace.newest = Some(Sealed { at: Instant::now(), interval: Duration::from_secs(100_000), left: 0 });
         pace.paced = [false, true, true];
         (writer.pace, writer.backlog_records_max) = (Some(pace), MAX);
-        thread::scope(|scope| {
+        let is_held_back = thread::scope(|scope| {
             scope.spawn(|| writer.run());
             ask(&shared, |answer| Control::Enrol(vec![Enrolment::host(DEVICE)], answer))[0].as_ref().unwrap();
             for ticket in submit(&shared, Lane::Routine, 0..1) {
                 ticket.wait().unwrap();
             }
             let waiting = submit(&shared, Lane::Routine, 100..103);
-            for ticket in submit(&shared, Lane::Alarm, 10..20) {
-                ticket.wait().unwrap();
+            // One by one, and more than the turns after which a less urgent lane has its own.
+            for seq in 10..30 {
+                submit(&shared, Lane::Alarm, seq..seq + 1).remove(0).wait().unwrap();
             }
-            assert!(waiting.iter().all(|ticket| !ticket.is_answered()));
+            let is_held_back = waiting.iter().all(|ticket| !ticket.is_answered());
             then(&shared);
             for ticket in waiting {
                 ticket.wait().unwrap();
             }
             shared.inbox.close();
+            is_held_back
         });
+        assert!(is_held_back);
     }
 
     #[test]
