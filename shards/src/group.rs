@@ -2,7 +2,7 @@
 //! writer: what a caller hands over is copied once.
 
 use crate::{
-    limits::{GROUP_BYTES, GROUP_WRITES, PACED_GROUP_PART, PAGE_BYTES},
+    limits::{GROUP_BYTES, GROUP_WRITES, PAGE_BYTES},
     log::{StoredTag, bundle_frame_bytes, lay_record},
     ticket::{Outcome, Settled},
 };
@@ -45,25 +45,24 @@ pub(crate) struct BundlePart {
     pub(crate) siblings: Vec<[u8; 32]>,
 }
 
-/// Entries and bytes of a group.
-const fn room(paced: bool) -> (usize, usize) {
-    let part = if paced { PACED_GROUP_PART } else { 1 };
-    (GROUP_WRITES / part, GROUP_BYTES / part)
+/// Entries and bytes of a full group that is halved so often.
+const fn room(halvings: u32) -> (usize, usize) {
+    (GROUP_WRITES >> halvings, GROUP_BYTES >> halvings)
 }
 
 impl Group {
-    /// An empty group that uses the memory of an old one, of a lane that is paced or not.
-    pub(crate) fn reusing(mut bytes: Vec<u8>, paced: bool) -> Self {
+    /// An empty group that uses the memory of an old one, and takes what a full one does, halved so often.
+    pub(crate) fn reusing(mut bytes: Vec<u8>, halvings: u32) -> Self {
         bytes.clear();
         // Reserved at once, so that it seldom moves; what is not written takes no memory.
-        bytes.reserve(room(paced).1 + PAGE_BYTES);
+        bytes.reserve(room(halvings).1 + PAGE_BYTES);
         let begun = Instant::now();
         Self { bytes, offsets: Vec::new(), bundles: Vec::new(), begun, outcome: Arc::default() }
     }
 
     /// Whether so many more frames with so many bytes fit; anything fits an empty group.
-    pub(crate) fn has_room(&self, entries: usize, bytes: usize, paced: bool) -> bool {
-        let (entries_max, bytes_max) = room(paced);
+    pub(crate) fn has_room(&self, entries: usize, bytes: usize, halvings: u32) -> bool {
+        let (entries_max, bytes_max) = room(halvings);
         self.offsets.is_empty()
             || (self.offsets.len() + entries <= entries_max && self.bytes.len() + bytes <= bytes_max)
     }

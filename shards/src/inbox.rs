@@ -68,8 +68,8 @@ struct Waiting {
     bytes: usize,
     /// Whether what room there is belongs to somebody who was passed by too often.
     claimed: bool,
-    /// Whether its writes are taken no faster than blocks are made, and then in small groups.
-    paced: bool,
+    /// How often a full group of it is halved, if its writes are taken no faster than blocks are made.
+    paced: Option<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -195,8 +195,8 @@ impl Inbox {
         }
     }
 
-    /// Says which lanes' writes are taken no faster than blocks are made.
-    pub(crate) fn pace(&self, paced: [bool; Lane::ALL.len()]) {
+    /// Says which lanes' writes are taken no faster than blocks are made, and how often a full group of theirs is halved.
+    pub(crate) fn pace(&self, paced: [Option<u32>; Lane::ALL.len()]) {
         let mut state = self.state.lock();
         for (waiting, paced) in state.lanes.iter_mut().zip(paced) {
             waiting.paced = paced;
@@ -267,9 +267,10 @@ impl HandOver<'_> {
         }
         let State { lanes, spares, .. } = &mut *self.state;
         let waiting = &mut lanes[self.lane as usize];
-        if !waiting.groups.back().is_some_and(|group| group.has_room(entries, bytes, waiting.paced)) {
+        let halvings = waiting.paced.unwrap_or(0);
+        if !waiting.groups.back().is_some_and(|group| group.has_room(entries, bytes, halvings)) {
             let spare = spares.pop().unwrap_or_default();
-            waiting.groups.push_back(Group::reusing(spare, waiting.paced));
+            waiting.groups.push_back(Group::reusing(spare, halvings));
         }
         waiting.writes += entries;
         waiting.bytes += bytes;
@@ -287,7 +288,7 @@ impl Drop for HandOver<'_> {
 mod tests {
     use super::*;
     use crate::error::SubmitError;
-    use crate::limits::{GROUP_BYTES, GROUP_WRITES, PACED_GROUP_PART};
+    use crate::limits::{GROUP_BYTES, GROUP_WRITES};
     use crate::log::{StoredTag, record_frame_bytes};
     use crate::ticket::Ticket;
     use arterial_protocol::{Tag, Write};
@@ -371,14 +372,14 @@ mod tests {
     #[test]
     fn a_lane_that_is_paced_hands_on_smaller_groups_and_is_waited_for_no_longer_than_said() {
         let inbox = Inbox::new(2 * GROUP_WRITES, true);
-        let paced = GROUP_WRITES / PACED_GROUP_PART;
-        inbox.pace([false, false, true]);
+        let paced = GROUP_WRITES / 4;
+        inbox.pace([None, None, Some(2)]);
         for lane in [Lane::Routine, Lane::Bulk] {
             hand_over(&inbox, lane, paced as u64 + 1);
         }
         let bulk = [taken(&inbox, 3), taken(&inbox, 3), taken(&inbox, 3)];
         assert_eq!(bulk, [(Lane::Routine, paced + 1), (Lane::Bulk, paced), (Lane::Bulk, 1)].map(Some));
-        inbox.pace([false; 3]);
+        inbox.pace([None; 3]);
         hand_over(&inbox, Lane::Bulk, paced as u64 + 1);
         assert!(inbox.take(2, Some(Instant::now())).is_none());
         assert_eq!(taken(&inbox, 3), Some((Lane::Bulk, paced + 1)));

@@ -10,9 +10,9 @@ use arterial_protocol::limits::{BATCH_RECORDS_MAX, BUNDLE_WRITES_MAX, RECORD_BYT
 pub const GROUP_WRITES: usize = 1024;
 /// See [`GROUP_WRITES`].
 pub const GROUP_BYTES: usize = 256 << 10;
-/// Where writes are taken no faster than blocks are made, a group is such a part of that: the disk has time for more commits,
-/// and others have both between them.
-pub const PACED_GROUP_PART: usize = 4;
+/// How often that is halved at most where writes are taken no faster than blocks are made and the writer has time for more
+/// commits: others have the processor and the disk between them.
+pub const GROUP_HALVINGS_MAX: u32 = 3;
 /// Writes of a group at most, whatever is in it.
 pub const GROUP_WRITES_MAX: usize = 8192;
 /// Bytes that one group commit appends at most; a group never crosses a segment.

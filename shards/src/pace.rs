@@ -13,8 +13,14 @@
 //!         └─────────┬───────────┬─────▶ time
 //!                 seal      interval later
 //! ```
+//!
+//! And a writer that has time to wait commits smaller groups: others have the processor and the disk between them. One that
+//! has none commits larger ones, which cost it less a write.
 
-use crate::{lane::Lane, limits::backlog_records_of};
+use crate::{
+    lane::Lane,
+    limits::{GROUP_HALVINGS_MAX, backlog_records_of},
+};
 use std::time::{Duration, Instant};
 
 /// A lane is paced once a seal finds so many eighths of what it was allowed to have waiting.
@@ -41,21 +47,44 @@ pub(crate) struct Pace {
     newest: Option<Sealed>,
     /// The lanes whose room is given out in time. Never that of the alarms.
     paced: [bool; Lane::ALL.len()],
+    /// How often a full group is halved in these lanes.
+    halvings: u32,
+    /// How long the writer held them back, with nothing else to do, since the newest seal.
+    waited: Duration,
 }
 
 impl Pace {
     pub(crate) const fn new(backlog_records_max: usize) -> Self {
-        Self { backlog_records_max, newest: None, paced: [false; Lane::ALL.len()] }
+        let paced = [false; Lane::ALL.len()];
+        Self { backlog_records_max, newest: None, paced, halvings: 0, waited: Duration::ZERO }
     }
 
-    /// The lanes that are paced from this seal on; it found so many records waiting, and left so many.
-    pub(crate) fn sealed(&mut self, at: Instant, found: usize, left: usize) -> [bool; Lane::ALL.len()] {
+    /// Which lanes are paced from this seal on, that found so many records waiting and left so many: how often a full group of
+    /// theirs is halved.
+    pub(crate) fn sealed(
+        &mut self,
+        at: Instant,
+        found: usize,
+        left: usize,
+    ) -> [Option<u32>; Lane::ALL.len()] {
         let pressed = |lane| found >= self.allowed(lane, at) / 8 * PRESSED_EIGHTHS;
         let paced = Lane::ALL.map(|lane| lane != Lane::Alarm && self.newest.is_some() && pressed(lane));
         let interval = self.newest.map_or(Duration::ZERO, |newest| at.duration_since(newest.at));
+        let waited = std::mem::take(&mut self.waited);
+        // Twice as many commits take the writer twice as long at most: it has the time if it waited for more than half of it.
+        if waited > interval / 2 {
+            self.halvings = GROUP_HALVINGS_MAX.min(self.halvings + 1);
+        } else if waited < interval / 8 {
+            self.halvings = self.halvings.saturating_sub(1);
+        }
         self.newest = Some(Sealed { at, interval: interval.min(INTERVAL_MAX), left });
         self.paced = paced;
-        paced
+        paced.map(|paced| paced.then_some(self.halvings))
+    }
+
+    /// The lanes were held back for so long, and the writer had nothing else to do.
+    pub(crate) fn waited(&mut self, waited: Duration) {
+        self.waited += waited;
     }
 
     fn limit(&self, lane: Lane) -> usize {
@@ -123,10 +152,10 @@ mod tests {
     fn room_is_given_out_over_as_long_as_the_last_block_took_but_for_alarms() {
         let (begun, full) = (Instant::now(), limit(Lane::Routine));
         let mut pace = Pace::new(MAX);
-        assert_eq!(pace.sealed(begun, full, 0), [false; 3], "nothing is known of how long a block takes");
+        assert_eq!(pace.sealed(begun, full, 0), [None; 3], "nothing is known of how long a block takes");
         assert_eq!(pace.due(Lane::Routine, full), None);
         let left = full / 4;
-        assert_eq!(pace.sealed(begun + INTERVAL, MAX, left), [false, true, true]);
+        assert_eq!(pace.sealed(begun + INTERVAL, MAX, left), [None, Some(0), Some(0)]);
         let due = |lane, backlog| pace.due(lane, backlog).map(|due| due - begun);
         assert_eq!(due(Lane::Routine, left), Some(INTERVAL));
         assert_eq!(due(Lane::Routine, left + (full - left) / 2), Some(INTERVAL * 3 / 2));
@@ -146,7 +175,7 @@ mod tests {
             pace.sealed(begun, 0, 0);
             pace.sealed(begun + INTERVAL, full, 0);
             let after = if at_half { INTERVAL / 2 } else { INTERVAL };
-            pace.sealed(begun + INTERVAL + after, found, 0)[Lane::Routine as usize]
+            pace.sealed(begun + INTERVAL + after, found, 0)[Lane::Routine as usize].is_some()
         };
         // What counts is what it was allowed by then.
         let pressed = [(full, false), (full * 7 / 8, false), (full * 7 / 8, true), (full / 2, true)];
@@ -163,6 +192,28 @@ mod tests {
         let at = begun + INTERVAL_MAX * 100;
         pace.sealed(at, full, 0);
         assert_eq!(pace.due(Lane::Routine, full), Some(at + INTERVAL_MAX));
+    }
+
+    #[test]
+    fn groups_are_as_small_as_the_writer_has_time_for() {
+        let (mut at, full) = (Instant::now(), limit(Lane::Routine));
+        let mut pace = Pace::new(MAX);
+        pace.sealed(at, full, 0);
+        let mut halvings = |found, waited: &[Duration]| {
+            at += INTERVAL;
+            waited.iter().for_each(|waited| pace.waited(*waited));
+            pace.sealed(at, found, 0)[Lane::Routine as usize]
+        };
+        for expected in [1, 2, 3, 3] {
+            assert_eq!(halvings(full, &[INTERVAL / 3; 2]), Some(expected));
+        }
+        assert_eq!(halvings(full, &[INTERVAL / 2]), Some(3), "neither more time than it needs nor less");
+        assert_eq!(halvings(full, &[INTERVAL / 8]), Some(3));
+        assert_eq!(halvings(full, &[INTERVAL / 9]), Some(2));
+        assert_eq!(halvings(0, &[]), None);
+        for expected in [0, 0] {
+            assert_eq!(halvings(full, &[]), Some(expected));
+        }
     }
 
     const DEVICE: DeviceId = DeviceId([7; 16]);

@@ -69,7 +69,12 @@ impl Writer {
         loop {
             let lanes = self.lanes_taken();
             let (due, wait_until) = self.lanes_due(lanes);
-            let Some(work) = self.shared.inbox.take(due, wait_until) else { continue };
+            let begun = Instant::now();
+            let work = self.shared.inbox.take(due, wait_until);
+            if let (Some(pace), Some(_)) = (&mut self.pace, wait_until) {
+                pace.waited(begun.elapsed());
+            }
+            let Some(work) = work else { continue };
             // If it was closed meanwhile, it takes lanes that it did not take before.
             let is_more = matches!(work, Work::Done) && self.lanes_taken() > lanes;
             if !is_more && !self.work(work) {
