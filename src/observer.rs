@@ -18,6 +18,7 @@ pub(crate) struct Observer {
     stages: Arc<Stages>,
     clock: Arc<dyn Clock>,
     by_shard: Vec<ShardGauges>,
+    held_back: [Gauge; LANES.len()],
     devices: Gauge,
     numbers: [Gauge; STAGES.len()],
     blocks: [Gauge; WAITING_STAGES.len()],
@@ -51,6 +52,7 @@ impl Observer {
             shards,
             stages,
             clock,
+            held_back: LANES.map(|lane| telemetry::SHARDS_HELD_BACK.gauge(&[lane])),
             devices: telemetry::DEVICES.gauge(&[]),
             numbers: STAGES.map(|stage| telemetry::BLOCK_NUMBER.gauge(&[stage])),
             blocks: WAITING_STAGES.map(|stage| telemetry::STAGE_BLOCKS.gauge(&[stage])),
@@ -80,6 +82,9 @@ impl Observer {
             }
             gauges.unsealed.set(status.unsealed_records as f64);
             gauges.poisoned.set(f64::from(u8::from(status.poisoned)));
+        }
+        for (lane, gauge) in self.held_back.iter().enumerate() {
+            gauge.set(status.iter().filter(|status| status.held_back[lane]).count() as f64);
         }
         self.devices.set(status.iter().map(|status| status.devices).sum::<usize>() as f64);
         let sealed = status.iter().map(|status| status.sealed.0).min().unwrap_or(0);

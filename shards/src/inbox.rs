@@ -222,6 +222,11 @@ impl Inbox {
     pub(crate) fn writes(&self) -> [usize; Lane::ALL.len()] {
         self.state.lock().lanes.each_ref().map(|waiting| waiting.writes)
     }
+
+    /// The lanes whose writes are taken no faster than blocks are made.
+    pub(crate) fn held_back(&self) -> [bool; Lane::ALL.len()] {
+        self.state.lock().lanes.each_ref().map(|waiting| waiting.paced.is_some())
+    }
 }
 
 /// Writes being handed over to one lane.

@@ -279,6 +279,7 @@ mod tests {
             let number = BlockNumber(1);
             drop(ask(shared, |answer| Control::Cut(number, answer)).unwrap());
             ask(shared, |answer| Control::Seal(number, None, answer)).unwrap();
+            assert_eq!(shared.inbox.held_back(), [false, true, true]);
         });
     }
 

@@ -38,6 +38,8 @@ pub struct ShardStatus {
     pub devices: usize,
     /// Writes that wait in its lanes, the most urgent first.
     pub queued_writes: [usize; Lane::ALL.len()],
+    /// The lanes whose writes are taken no faster than blocks are made, as its backlog was nearly full at the newest seal.
+    pub held_back: [bool; Lane::ALL.len()],
     /// Durable records that wait for a block.
     pub unsealed_records: usize,
     /// Its newest sealed block.
@@ -332,6 +334,7 @@ impl Shards {
             shard: shard.id,
             devices: shard.directory.read().devices().len(),
             queued_writes: shard.inbox.writes(),
+            held_back: shard.inbox.held_back(),
             unsealed_records: shard.unsealed_records.load(Ordering::Acquire),
             sealed: shard.sealed_number(),
             cut_bytes: shard.cut_bytes,

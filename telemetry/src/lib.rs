@@ -14,6 +14,7 @@
 //! | `arterial_log_append_bytes` | histogram | | Bytes appended to a log before a sync |
 //! | `arterial_queued_writes` | gauge | `shard`, `lane` | Writes that wait for a shard's writer |
 //! | `arterial_unsealed_records` | gauge | `shard` | Durable records that wait for a block |
+//! | `arterial_shards_held_back` | gauge | `lane` | Shards that take a lane's writes no faster than blocks are made |
 //! | `arterial_shard_poisoned` | gauge | `shard` | 1 if the shard takes no more writes because its log failed, else 0 |
 //! | `arterial_devices` | gauge | | Enrolled devices |
 //! | `arterial_block_step_seconds` | histogram | `step` | A step of making one block |
@@ -60,7 +61,7 @@ pub use names::{
     ALL, BLOCK_NUMBER, BLOCK_RECORDS, BLOCK_STEP_SECONDS, BLOCK_STEPS, BLOCKS_POSTED, BLOCKS_PROVEN,
     BLOCKS_REGRESSED, DEVICES, DURABLE_LATENCY_SECONDS, FAULTS, FEE_MAX_WEI, GAS, GAS_BLOCKS, GROUP_WRITES,
     HALTED, LANES, LOG_APPEND_BYTES, LOG_SYNC_SECONDS, PARTS, QUEUED_WRITES, REASONS, RECORDS_PROVEN, REORGS,
-    RESIDENT_MEMORY_BYTES, SHARD_POISONED, STAGE_AGE_SECONDS, STAGE_BLOCKS, STAGES, TRANSACTION_KINDS,
-    TRANSACTIONS, TRANSACTIONS_REVERTED, UNSEALED_RECORDS, WAITING_STAGES, WRITES_DURABLE, WRITES_REFUSED,
-    WRITES_REPEATED, describe,
+    RESIDENT_MEMORY_BYTES, SHARD_POISONED, SHARDS_HELD_BACK, STAGE_AGE_SECONDS, STAGE_BLOCKS, STAGES,
+    TRANSACTION_KINDS, TRANSACTIONS, TRANSACTIONS_REVERTED, UNSEALED_RECORDS, WAITING_STAGES, WRITES_DURABLE,
+    WRITES_REFUSED, WRITES_REPEATED, describe,
 };

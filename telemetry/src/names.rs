@@ -113,6 +113,13 @@ pub const UNSEALED_RECORDS: Metric = Metric {
     labels: &[SHARD],
     help: "Durable records that wait for a block",
 };
+/// Shards that take a lane's writes no faster than blocks are made.
+pub const SHARDS_HELD_BACK: Metric = Metric {
+    name: "arterial_shards_held_back",
+    kind: Kind::Gauge,
+    labels: &[LANE],
+    help: "Shards that take a lane's writes no faster than blocks are made",
+};
 /// 1 if the shard takes no more writes because its log failed, else 0.
 pub const SHARD_POISONED: Metric = Metric {
     name: "arterial_shard_poisoned",
@@ -243,7 +250,7 @@ pub const RESIDENT_MEMORY_BYTES: Metric = Metric {
 };
 
 /// Every metric, in the order of the table.
-pub const ALL: [Metric; 29] = [
+pub const ALL: [Metric; 30] = [
     WRITES_DURABLE,
     WRITES_REPEATED,
     WRITES_REFUSED,
@@ -253,6 +260,7 @@ pub const ALL: [Metric; 29] = [
     LOG_APPEND_BYTES,
     QUEUED_WRITES,
     UNSEALED_RECORDS,
+    SHARDS_HELD_BACK,
     SHARD_POISONED,
     DEVICES,
     BLOCK_STEP_SECONDS,
