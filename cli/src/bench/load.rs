@@ -23,7 +23,7 @@ use std::{
 const WRITES_IN_FLIGHT: usize = 6 * CALL_WRITES;
 /// Writes of a call at most, but for a bundle's.
 pub(crate) const CALL_WRITES: usize = 2048;
-/// How far apart the calls of an open loop are.
+/// How far apart the calls of an open loop are at least.
 const TICK: Duration = Duration::from_micros(500);
 /// Not measured: caches, segments and the writers' buffers come into being.
 pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
@@ -207,9 +207,11 @@ impl Load<'_> {
                 latencies
             });
             let (begun, mut submitted) = (Instant::now(), 0u64);
+            let tick = TICK.max(Duration::from_nanos(1_000_000_000u64.div_ceil(rate.max(1))));
             while running.goes_on() && submitter.left() > 0 {
                 let elapsed = begun.elapsed().as_micros().try_into().unwrap_or(u64::MAX);
-                let writes = (elapsed.saturating_mul(rate) / 1_000_000).saturating_sub(submitted);
+                // The first is due at once.
+                let writes = (elapsed.saturating_mul(rate) / 1_000_000 + 1).saturating_sub(submitted);
                 // The oldest of these writes were due a tick ago, or longer if the loop was held up.
                 let oldest = begun + Duration::from_secs_f64(seconds(submitted, rate));
                 if let Ok(writes) = usize::try_from(writes)
@@ -220,7 +222,9 @@ impl Load<'_> {
                     }
                 }
                 submitted += writes;
-                thread::sleep(TICK);
+                // To the next tick, not for one: a sleep is always somewhat longer than asked for.
+                let into = begun.elapsed().as_nanos() % tick.as_nanos();
+                thread::sleep(tick - Duration::from_nanos(into.try_into().unwrap_or(0)));
             }
             drop(sender);
             waiter.join().expect("a waiter ends")
