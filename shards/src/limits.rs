@@ -10,7 +10,7 @@ use arterial_protocol::limits::{BATCH_RECORDS_MAX, BUNDLE_WRITES_MAX, RECORD_BYT
 pub const GROUP_WRITES: usize = 1024;
 /// See [`GROUP_WRITES`].
 pub const GROUP_BYTES: usize = 256 << 10;
-/// How often that is halved at most where writes are taken no faster than blocks are made and the writer has time for more
+/// How often a full group is halved at most where writes are taken no faster than blocks are made and the writer has time for more
 /// commits: others have the processor and the disk between them.
 pub const GROUP_HALVINGS_MAX: u32 = 3;
 /// Writes of a group at most, whatever is in it.

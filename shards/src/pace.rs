@@ -132,6 +132,7 @@ mod tests {
         lookup::Lookups,
         shard::{self, Shared},
         ticket::Ticket,
+        writer::Writer,
     };
     use arterial_protocol::{BlockNumber, DeviceId, Domain, ShardCount, ShardId, Tag, Write};
     use arterial_storage::{MemoryStorage, Storage as _};
@@ -236,8 +237,8 @@ mod tests {
         receiver.recv().unwrap()
     }
 
-    /// A writer whose room is given out over hours, and routine writes that wait for theirs.
-    fn held_back(then: impl FnOnce(&Shared)) {
+    /// A writer whose room is given out over hours.
+    fn paced_writer() -> (Arc<Shared>, Writer) {
         let config = ShardsConfig::new(
             PathBuf::from("/deployment"),
             Domain::derive(1, &[1; 32]),
@@ -251,6 +252,12 @@ mod tests {
         pace.newest = Some(Sealed { at: Instant::now(), interval: Duration::from_secs(100_000), left: 0 });
         pace.paced = [false, true, true];
         (writer.pace, writer.backlog_records_max) = (Some(pace), MAX);
+        (shared, writer)
+    }
+
+    /// Routine writes that wait for their room.
+    fn held_back(then: impl FnOnce(&Shared)) {
+        let (shared, writer) = paced_writer();
         let is_held_back = thread::scope(|scope| {
             scope.spawn(|| writer.run());
             ask(&shared, |answer| Control::Enrol(vec![Enrolment::host(DEVICE)], answer))[0].as_ref().unwrap();
@@ -281,6 +288,23 @@ mod tests {
             ask(shared, |answer| Control::Seal(number, None, answer)).unwrap();
             assert_eq!(shared.inbox.held_back(), [false, true, true]);
         });
+    }
+
+    /// Time that passes while no lane is held back says nothing of how much the writer has.
+    #[test]
+    fn a_writer_counts_what_it_waits_while_it_holds_lanes_back() {
+        let (shared, mut writer) = paced_writer();
+        let mut waited = |paced| {
+            let pace = writer.pace.as_mut().unwrap();
+            (pace.paced, pace.waited) = ([false, paced, paced], Duration::ZERO);
+            // Nothing was written yet, so all is due when the room begins to be given out.
+            pace.newest.as_mut().unwrap().at = Instant::now() + INTERVAL_MAX;
+            shared.inbox.push_control(Control::LookAgain).unwrap();
+            assert!(writer.take(Lane::ALL.len()).is_some());
+            writer.pace.as_ref().unwrap().waited
+        };
+        assert_eq!(waited(false), Duration::ZERO);
+        assert_ne!(waited(true), Duration::ZERO);
     }
 
     #[test]

@@ -68,19 +68,24 @@ impl Writer {
     pub(crate) fn run(mut self) {
         loop {
             let lanes = self.lanes_taken();
-            let (due, wait_until) = self.lanes_due(lanes);
-            let begun = Instant::now();
-            let work = self.shared.inbox.take(due, wait_until);
-            if let (Some(pace), Some(_)) = (&mut self.pace, wait_until) {
-                pace.waited(begun.elapsed());
-            }
-            let Some(work) = work else { continue };
+            let Some(work) = self.take(lanes) else { continue };
             // If it was closed meanwhile, it takes lanes that it did not take before.
             let is_more = matches!(work, Work::Done) && self.lanes_taken() > lanes;
             if !is_more && !self.work(work) {
                 return;
             }
         }
+    }
+
+    /// Waits for work; writes of these lanes only, as far as they are due. `None` once more of them are.
+    pub(crate) fn take(&mut self, lanes: usize) -> Option<Work> {
+        let (due, wait_until) = self.lanes_due(lanes);
+        let begun = Instant::now();
+        let work = self.shared.inbox.take(due, wait_until);
+        if let (Some(pace), Some(_)) = (&mut self.pace, wait_until) {
+            pace.waited(begun.elapsed());
+        }
+        work
     }
 
     /// Does one piece of work, if there is any.

@@ -23,7 +23,7 @@ use std::{
 const WRITES_IN_FLIGHT: usize = 6 * CALL_WRITES;
 /// Writes of a call at most, but for a bundle's.
 pub(crate) const CALL_WRITES: usize = 2048;
-/// How far apart the calls of an open loop are at least.
+/// How far apart the ticks are at which an open loop makes its calls, but where writes are further apart.
 const TICK: Duration = Duration::from_micros(500);
 /// Not measured: caches, segments and the writers' buffers come into being.
 pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
@@ -207,11 +207,8 @@ impl Load<'_> {
                 latencies
             });
             let (begun, mut submitted) = (Instant::now(), 0u64);
-            let tick = TICK.max(Duration::from_nanos(1_000_000_000u64.div_ceil(rate.max(1))));
             while running.goes_on() && submitter.left() > 0 {
-                let elapsed = begun.elapsed().as_micros().try_into().unwrap_or(u64::MAX);
-                // The first is due at once.
-                let writes = (elapsed.saturating_mul(rate) / 1_000_000 + 1).saturating_sub(submitted);
+                let writes = due_by(begun.elapsed(), rate).saturating_sub(submitted);
                 // The oldest of these writes were due a tick ago, or longer if the loop was held up.
                 let oldest = begun + Duration::from_secs_f64(seconds(submitted, rate));
                 if let Ok(writes) = usize::try_from(writes)
@@ -222,14 +219,25 @@ impl Load<'_> {
                     }
                 }
                 submitted += writes;
-                // To the next tick, not for one: a sleep is always somewhat longer than asked for.
-                let into = begun.elapsed().as_nanos() % tick.as_nanos();
-                thread::sleep(tick - Duration::from_nanos(into.try_into().unwrap_or(0)));
+                thread::sleep(until_tick(begun.elapsed(), rate));
             }
             drop(sender);
             waiter.join().expect("a waiter ends")
         })
     }
+}
+
+/// Writes that are due after so long at a rate: the first is at once.
+fn due_by(elapsed: Duration, rate: u64) -> u64 {
+    let micros = elapsed.as_micros().try_into().unwrap_or(u64::MAX);
+    rate.saturating_mul(micros) / 1_000_000 + 1
+}
+
+/// How long it is to the next tick. Who slept for a tick would fall behind: a sleep is somewhat longer than asked for.
+fn until_tick(elapsed: Duration, rate: u64) -> Duration {
+    let tick = TICK.max(Duration::from_nanos(1_000_000_000u64.div_ceil(rate.max(1))));
+    let into = elapsed.as_nanos() % tick.as_nanos();
+    tick - Duration::from_nanos(into.try_into().expect("less than a tick"))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a time")]
@@ -260,5 +268,33 @@ impl Answered {
                 latencies.0[*lane as usize].saturating_record_n(micros, durable + refused);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn micros(micros: u64) -> Duration {
+        Duration::from_micros(micros)
+    }
+
+    #[test]
+    fn a_write_is_submitted_when_it_is_due_and_not_when_the_next_one_is() {
+        for (elapsed, due) in [(0, 1), (499, 1), (500, 2), (999, 2), (1000, 3)] {
+            assert_eq!(due_by(micros(elapsed), 2000), due, "{elapsed}");
+        }
+        assert_eq!(due_by(Duration::from_secs(3), 0), 1);
+    }
+
+    #[test]
+    fn the_loop_wakes_at_ticks_however_late_it_is() {
+        for (elapsed, left) in [(0, 500), (60, 440), (499, 1), (500, 500), (1730, 270)] {
+            for rate in [2000, 1_000_000] {
+                assert_eq!(until_tick(micros(elapsed), rate), micros(left), "{elapsed}");
+            }
+        }
+        // Where writes are further apart, with every write.
+        assert_eq!(until_tick(micros(2_060_000), 10), micros(40_000));
     }
 }
