@@ -25,7 +25,7 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -584,6 +584,25 @@ fn readers_are_answered_while_the_poster_waits_for_a_node() {
         poster.join().unwrap().unwrap();
     });
     assert_eq!(chain.status(BlockNumber(1)).unwrap(), PostStatus::Pending);
+}
+
+#[test]
+fn a_deployment_waits_for_a_receipt_that_comes_after_the_nonce() {
+    let Some(host) = Ethereum::new() else { return };
+    host.anvil.ask("evm_setAutomine", json!([true]));
+    let first_asked = Mutex::new(None);
+    let proxy = Proxy::start(&host.anvil.url(), move |request, forward| {
+        if request.contains("eth_getTransactionReceipt") {
+            let asked = *first_asked.lock().unwrap().get_or_insert_with(Instant::now);
+            if asked.elapsed() < Duration::from_millis(400) {
+                return Reply::Answer(json!({ "jsonrpc": "2.0", "id": 1, "result": null }).to_string());
+            }
+        }
+        forward().map_or(Reply::Nothing, Reply::Answer)
+    });
+    let connection = Connection::new(settings(&[proxy.url()]), Arc::new(host.clock.clone())).unwrap();
+    let address = connection.deploy(&account(), &Follower::key_words(), root(0)).unwrap();
+    assert_ne!(address, host.chain.contract());
 }
 
 #[test]

@@ -15,6 +15,8 @@ const GAS_LIMIT: u64 = 2_000_000;
 /// How often a node may count the account's transaction and not have its receipt yet: it learns of both one after the
 /// other, and a balancer may ask two nodes.
 const TURNS_WITHOUT_RECEIPT_MAX: u32 = 20;
+/// How long such a turn takes at least, however short the poll: what is counted is a node that has had time, not a busy one.
+const TURN_WITHOUT_RECEIPT_MIN: Duration = Duration::from_millis(250);
 /// How long a deployment is waited for.
 const WAIT: Duration = Duration::from_secs(15 * 60);
 
@@ -57,8 +59,10 @@ impl Connection {
                     }
                 };
             }
+            let mut turn = self.settings.poll;
             if self.nodes.ask(|node| node.nonce(sender, Tag::Latest))? > nonce {
                 without_receipt += 1;
+                turn = turn.max(TURN_WITHOUT_RECEIPT_MIN);
             }
             if without_receipt > TURNS_WITHOUT_RECEIPT_MAX {
                 return Err(self.failed("another transaction of the account came in its place: deploy again"));
@@ -66,7 +70,7 @@ impl Connection {
             if elapsed > WAIT {
                 return Err(self.failed("it is in no block after a quarter of an hour: see the chain's fees"));
             }
-            thread::sleep(self.settings.poll);
+            thread::sleep(turn);
         }
     }
 
