@@ -1,4 +1,7 @@
 //! What waits for a shard's writer: bounded in writes and in bytes, in lanes by urgency.
+//!
+//! Whoever hands over writes takes the lane's newest group out, lays them out in it, and puts it back. No lock is held
+//! meanwhile: a gateway that loses the processor amid a flood of waveforms keeps neither the writer nor an alarm waiting.
 
 use crate::{
     enrolment::Enrolment,
@@ -13,8 +16,9 @@ use arterial_protocol::{BlockNumber, DataDigest, DeviceId};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::{collections::VecDeque, sync::mpsc::SyncSender, time::Instant};
 
-/// Buffers of groups that are kept for the next ones.
-const SPARES_MAX: usize = 4;
+/// Bytes of buffers of groups that are kept for the next ones: as many as a full lane has, so that a flood takes no new memory.
+/// Pages that were never written to cost whoever writes to them first, and that may be an alarm.
+const SPARE_BYTES_MAX: usize = 2 * LANE_BYTES_MAX;
 
 /// Whoever was woken so often, and found that others had been faster, has the next room: a bundle needs much of it at once,
 /// and would wait for ever beside those who need little. A queue would make all take turns with every group, which costs a
@@ -64,6 +68,9 @@ pub(crate) enum Refused {
 #[derive(Debug, Default)]
 struct Waiting {
     groups: VecDeque<Group>,
+    /// Whether somebody lays out writes in the newest group, which is not among the others then. Nobody else does until it is
+    /// back: a device's writes stay in order.
+    is_filling: bool,
     writes: usize,
     bytes: usize,
     /// Whether what room there is belongs to somebody who was passed by too often.
@@ -77,6 +84,7 @@ struct State {
     lanes: [Waiting; Lane::ALL.len()],
     controls: VecDeque<Control>,
     spares: Vec<Vec<u8>>,
+    spare_bytes: usize,
     /// Groups taken since the least urgent lane had its turn.
     taken: usize,
     closed: bool,
@@ -91,8 +99,10 @@ pub(crate) struct Inbox {
     has_writer: bool,
     state: Mutex<State>,
     work: Condvar,
-    /// Lane by lane.
+    /// Lane by lane: there may be room.
     room: [Condvar; Lane::ALL.len()],
+    /// Lane by lane: nobody is filling.
+    turn: [Condvar; Lane::ALL.len()],
 }
 
 impl Inbox {
@@ -103,12 +113,13 @@ impl Inbox {
             state: Mutex::default(),
             work: Condvar::new(),
             room: Default::default(),
+            turn: Default::default(),
         }
     }
 
-    /// Begins to hand over writes. Nobody else does until that ends, so it is short.
-    pub(crate) fn hand_over(&self, lane: Lane) -> HandOver<'_> {
-        HandOver { inbox: self, lane, state: self.state.lock() }
+    /// Begins to hand over writes. Nobody else does in this lane until that ends, so it is short.
+    pub(crate) const fn hand_over(&self, lane: Lane) -> HandOver<'_> {
+        HandOver { inbox: self, lane, filling: None }
     }
 
     pub(crate) fn push_control(&self, control: Control) -> Result<(), Refused> {
@@ -155,13 +166,14 @@ impl Inbox {
             lanes.reverse();
             state.taken = 0;
         }
-        for &mut lane in lanes {
+        for &mut lane in &mut *lanes {
             if let Some(group) = self.take_from(state, lane) {
                 state.taken += 1;
                 return Some(Work::Group(lane, group));
             }
         }
-        state.closed.then_some(Work::Done)
+        let is_filling = lanes.iter().any(|lane| state.lanes[*lane as usize].is_filling);
+        (state.closed && !is_filling).then_some(Work::Done)
     }
 
     /// The alarms that wait now: for a writer that is amid something long.
@@ -181,7 +193,8 @@ impl Inbox {
     /// Keeps a group's memory for another one.
     pub(crate) fn give_back(&self, bytes: Vec<u8>) {
         let mut state = self.state.lock();
-        if state.spares.len() < SPARES_MAX {
+        if state.spare_bytes + bytes.capacity() <= SPARE_BYTES_MAX {
+            state.spare_bytes += bytes.capacity();
             state.spares.push(bytes);
         }
     }
@@ -190,8 +203,8 @@ impl Inbox {
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
         self.work.notify_one();
-        for room in &self.room {
-            room.notify_all();
+        for waited_for in self.room.iter().chain(&self.turn) {
+            waited_for.notify_all();
         }
     }
 
@@ -212,7 +225,12 @@ impl Inbox {
         self.close();
         let left = {
             let mut state = self.state.lock();
-            (std::mem::take(&mut state.lanes), std::mem::take(&mut state.controls))
+            // Nobody begins any more.
+            while let Some(filled) = state.lanes.iter().position(|waiting| waiting.is_filling) {
+                self.turn[filled].wait(&mut state);
+            }
+            let groups = state.lanes.each_mut().map(|waiting| std::mem::take(&mut waiting.groups));
+            (groups, std::mem::take(&mut state.controls))
         };
         // Whoever is told may ask something of this inbox at once.
         drop(left);
@@ -233,7 +251,32 @@ impl Inbox {
 pub(crate) struct HandOver<'a> {
     inbox: &'a Inbox,
     lane: Lane,
-    state: MutexGuard<'a, State>,
+    filling: Option<Filling>,
+}
+
+/// A lane's newest group, in the hands of whoever lays out writes in it.
+struct Filling {
+    group: Group,
+    /// Writes and bytes of it that the lane counts already.
+    counted: (usize, usize),
+    /// Writes and bytes that the lane had room for besides. By now it may be more.
+    room: (usize, usize),
+    /// How often a full group is halved.
+    halvings: u32,
+}
+
+impl Filling {
+    fn has_room(&self, entries: usize, bytes: usize) -> bool {
+        let (writes_laid, bytes_laid) = self.laid();
+        writes_laid + entries <= self.room.0
+            && bytes_laid + bytes <= self.room.1
+            && self.group.has_room(entries, bytes, self.halvings)
+    }
+
+    /// Writes and bytes that the lane does not count yet.
+    const fn laid(&self) -> (usize, usize) {
+        (self.group.offsets.len() - self.counted.0, self.group.bytes.len() - self.counted.1)
+    }
 }
 
 impl HandOver<'_> {
@@ -244,12 +287,45 @@ impl HandOver<'_> {
         bytes: usize,
         wait: bool,
     ) -> Result<&mut Group, Refused> {
+        // Neither lock nor counter is touched for a write, but for the first one of a group.
+        if !self.filling.as_ref().is_some_and(|filling| filling.has_room(entries, bytes)) {
+            let mut state = self.inbox.state.lock();
+            self.put_back(&mut state);
+            self.filling = Some(self.take_out(&mut state, entries, bytes, wait)?);
+        }
+        Ok(&mut self.filling.as_mut().expect("one with room was taken out").group)
+    }
+
+    fn put_back(&mut self, state: &mut State) {
+        let Some(filling) = self.filling.take() else { return };
+        let (writes, bytes) = filling.laid();
+        let waiting = &mut state.lanes[self.lane as usize];
+        waiting.is_filling = false;
+        waiting.writes += writes;
+        waiting.bytes += bytes;
+        waiting.groups.push_back(filling.group);
+        self.inbox.work.notify_one();
+    }
+
+    /// The lane's newest group, if it has room, or a new one.
+    fn take_out(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        entries: usize,
+        bytes: usize,
+        wait: bool,
+    ) -> Result<Filling, Refused> {
+        let (room, turn) = (&self.inbox.room[self.lane as usize], &self.inbox.turn[self.lane as usize]);
         let (mut passed_by, mut claims) = (0, false);
         loop {
-            if self.state.closed {
+            if state.closed {
                 return Err(Refused::Closed);
             }
-            let waiting = &mut self.state.lanes[self.lane as usize];
+            let waiting = &mut state.lanes[self.lane as usize];
+            if waiting.is_filling {
+                turn.wait(state);
+                continue;
+            }
             let fits =
                 waiting.writes + entries <= self.inbox.writes_max && waiting.bytes + bytes <= LANE_BYTES_MAX;
             let is_free = claims || !waiting.claimed;
@@ -262,30 +338,40 @@ impl HandOver<'_> {
             if passed_by == PASSED_BY_MAX && is_free {
                 (claims, waiting.claimed) = (true, true);
             }
-            self.inbox.work.notify_one();
-            self.inbox.room[self.lane as usize].wait(&mut self.state);
+            turn.notify_one();
+            room.wait(state);
             passed_by = PASSED_BY_MAX.min(passed_by + 1);
         }
-        if claims {
-            self.state.lanes[self.lane as usize].claimed = false;
-            self.inbox.room[self.lane as usize].notify_all();
-        }
-        let State { lanes, spares, .. } = &mut *self.state;
+        let State { lanes, spares, spare_bytes, .. } = &mut **state;
         let waiting = &mut lanes[self.lane as usize];
-        let halvings = waiting.paced.unwrap_or(0);
-        if !waiting.groups.back().is_some_and(|group| group.has_room(entries, bytes, halvings)) {
-            let spare = spares.pop().unwrap_or_default();
-            waiting.groups.push_back(Group::reusing(spare, halvings));
+        if claims {
+            waiting.claimed = false;
+            room.notify_all();
         }
-        waiting.writes += entries;
-        waiting.bytes += bytes;
-        Ok(waiting.groups.back_mut().expect("one with room was pushed"))
+        waiting.is_filling = true;
+        let halvings = waiting.paced.unwrap_or(0);
+        let newest = waiting.groups.pop_back_if(|group| group.has_room(entries, bytes, halvings));
+        let group = newest.unwrap_or_else(|| {
+            let spare = spares.pop().unwrap_or_default();
+            *spare_bytes -= spare.capacity();
+            Group::reusing(spare, halvings)
+        });
+        Ok(Filling {
+            counted: (group.offsets.len(), group.bytes.len()),
+            room: (
+                self.inbox.writes_max.saturating_sub(waiting.writes),
+                LANE_BYTES_MAX.saturating_sub(waiting.bytes),
+            ),
+            group,
+            halvings,
+        })
     }
 }
 
 impl Drop for HandOver<'_> {
     fn drop(&mut self) {
-        self.inbox.work.notify_one();
+        self.put_back(&mut self.inbox.state.lock());
+        self.inbox.turn[self.lane as usize].notify_one();
     }
 }
 
@@ -390,6 +476,97 @@ mod tests {
         assert_eq!(taken(&inbox, 3), Some((Lane::Bulk, paced + 1)));
     }
 
+    fn lay(hand_over: &mut HandOver<'_>, seq: u64) -> Ticket {
+        let (write, tag) = (
+            Write { device: DeviceId([1; 16]), seq, observed_at_ms: 1, kind: 1, payload: b"x" },
+            StoredTag::Own(Tag::Host),
+        );
+        let group = hand_over.reserve(1, record_frame_bytes(1, &tag), true).unwrap();
+        let index = group.lay(&write, &tag);
+        Ticket { outcome: Arc::clone(group.outcome()), index }
+    }
+
+    /// Were a lock held while writes are laid out, this would not end.
+    #[test]
+    fn whoever_is_amid_a_call_keeps_neither_the_writer_nor_another_lane_waiting() {
+        let inbox = Inbox::new(10 * GROUP_WRITES, true);
+        hand_over(&inbox, Lane::Bulk, 1);
+        let mut flood = inbox.hand_over(Lane::Bulk);
+        drop(lay(&mut flood, 1));
+        assert_eq!(taken(&inbox, 3), None, "the newest group is the flood's");
+        hand_over(&inbox, Lane::Alarm, 1);
+        assert_eq!(taken(&inbox, 3), Some((Lane::Alarm, 1)));
+        // What is full is handed on amid the call.
+        (2..=GROUP_WRITES as u64).for_each(|seq| drop(lay(&mut flood, seq)));
+        assert_eq!(inbox.writes(), [0, 0, GROUP_WRITES]);
+        assert_eq!(taken(&inbox, 3), Some((Lane::Bulk, GROUP_WRITES)));
+        assert_eq!(taken(&inbox, 3), None);
+        drop(flood);
+        assert_eq!(taken(&inbox, 3), Some((Lane::Bulk, 1)));
+        assert_eq!(inbox.writes(), [0; 3]);
+    }
+
+    #[test]
+    fn a_call_that_outgrows_its_lane_s_room_is_bounded_as_many_calls_are() {
+        let inbox = Inbox::new(GROUP_WRITES, true);
+        let mut flood = inbox.hand_over(Lane::Bulk);
+        let (tag, bytes) = (StoredTag::Own(Tag::Host), record_frame_bytes(1, &StoredTag::Own(Tag::Host)));
+        let write = Write { device: DeviceId([1; 16]), seq: 0, observed_at_ms: 1, kind: 1, payload: b"x" };
+        let taken_in = (0..2 * GROUP_WRITES).take_while(|_| {
+            let group = flood.reserve(1, bytes, false);
+            group.map(|group| group.lay(&write, &tag)).is_ok()
+        });
+        assert_eq!(taken_in.count(), GROUP_WRITES);
+        assert_eq!(flood.reserve(1, bytes, false).unwrap_err(), Refused::Full);
+        assert_eq!(inbox.writes(), [0, 0, GROUP_WRITES]);
+    }
+
+    #[test]
+    fn closing_waits_for_whoever_is_amid_a_call() {
+        let inbox = Inbox::new(10, true);
+        let mut last = inbox.hand_over(Lane::Routine);
+        drop(lay(&mut last, 0));
+        inbox.close();
+        assert!(inbox.try_take(3).is_none(), "not done");
+        assert!(matches!(inbox.try_take(0), Some(Work::Done)), "nothing of it would be taken");
+        drop(last);
+        assert_eq!(taken(&inbox, 3), Some((Lane::Routine, 1)));
+        assert!(matches!(inbox.try_take(3), Some(Work::Done)));
+    }
+
+    /// Whatever comes first: the call's end, or that nobody works it off.
+    #[test]
+    fn what_is_handed_over_amid_abandoning_is_answered() {
+        for _ in 0..if cfg!(miri) { 3 } else { 200 } {
+            let inbox = Inbox::new(10, true);
+            let ticket = thread::scope(|scope| {
+                let mut last = inbox.hand_over(Lane::Alarm);
+                let ticket = lay(&mut last, 0);
+                let abandoning = scope.spawn(|| inbox.abandon());
+                drop(last);
+                abandoning.join().unwrap();
+                ticket
+            });
+            assert!(ticket.is_answered());
+            assert!(matches!(ticket.wait(), Err(SubmitError::Closed)));
+        }
+    }
+
+    #[test]
+    fn memory_of_groups_is_kept_up_to_a_bound_and_used_again() {
+        let inbox = Inbox::new(1, true);
+        let (small, spare) = (vec![0; 100], vec![0; SPARE_BYTES_MAX - 50]);
+        let place = spare.as_ptr();
+        inbox.give_back(spare);
+        inbox.give_back(small);
+        drop(lay(&mut inbox.hand_over(Lane::Bulk), 0));
+        let Some(Work::Group(_, group)) = inbox.try_take(3) else { panic!("expected a group") };
+        assert_eq!(group.bytes.as_ptr(), place);
+        drop(lay(&mut inbox.hand_over(Lane::Bulk), 1));
+        let Some(Work::Group(_, other)) = inbox.try_take(3) else { panic!("expected a group") };
+        assert!(other.bytes.capacity() < SPARE_BYTES_MAX / 2, "one spare was kept");
+    }
+
     /// A lane in which there is always room for one write, and never for four.
     #[test]
     fn whoever_needs_much_room_is_not_passed_by_for_ever() {
@@ -407,7 +584,13 @@ mod tests {
         while small().is_ok() {}
         assert_eq!(inbox.writes(), [0, 0, 4]);
         let passed_by = thread::scope(|scope| {
-            let large = scope.spawn(|| inbox.hand_over(Lane::Bulk).reserve(4, 1, true).map(drop).unwrap());
+            let large = scope.spawn(|| {
+                let mut hand_over = inbox.hand_over(Lane::Bulk);
+                let group = hand_over.reserve(4, 4 * record_frame_bytes(1, &tag), true).unwrap();
+                let write =
+                    Write { device: DeviceId([1; 16]), seq: 0, observed_at_ms: 1, kind: 1, payload: b"x" };
+                (0..4).for_each(|_| _ = group.lay(&write, &tag));
+            });
             let passed_by = (0..1_000_000).take_while(|_| {
                 taken(&inbox, Lane::ALL.len());
                 small().is_ok()
@@ -419,7 +602,6 @@ mod tests {
             passed_by
         });
         assert!((PASSED_BY_MAX - 1..1_000_000).contains(&passed_by), "{passed_by}");
-        assert_eq!(inbox.writes(), [0, 0, 4]);
     }
 
     const SUBMITTERS: u64 = 3;
