@@ -48,8 +48,6 @@ pub(crate) struct Accounts {
     sealed: u64,
     /// What goes into the block after it, if that is decided.
     cut: Option<Arc<Cut>>,
-    /// What went into the newest sealed one, kept for its memory: a backlog is large, and growing it anew keeps writes waiting.
-    sealed_cut: Option<Arc<Cut>>,
     /// What goes into the block that is open.
     open: Cut,
     /// What is over the cap of its account and goes into a later block.
@@ -70,7 +68,6 @@ impl Accounts {
             accounts: states.into_iter().map(|state| Account { state, touch: NONE }).collect(),
             sealed: sealed.0,
             cut: None,
-            sealed_cut: None,
             open: Cut::new(sealed.next()),
             over: BTreeMap::new(),
             over_records: 0,
@@ -148,9 +145,7 @@ impl Accounts {
     /// A function of the log alone, so that a replay decides alike.
     pub(crate) fn cut(&mut self, checkpoint: Option<Checkpoint>) -> Arc<Cut> {
         assert!(self.cut.is_none(), "a block is sealed before the next is cut");
-        // Unless somebody is still at it.
-        let spare = self.sealed_cut.take().and_then(Arc::into_inner);
-        let next = Cut::reusing(spare, self.open.number.next());
+        let next = Cut::new(self.open.number.next());
         self.open.checkpoint = checkpoint;
         let cut = Arc::new(std::mem::replace(&mut self.open, next));
         self.cut = Some(Arc::clone(&cut));
@@ -174,8 +169,7 @@ impl Accounts {
 
     /// The block that was cut is sealed.
     pub(crate) fn seal(&mut self) {
-        assert!(self.cut.is_some(), "a block is cut before it is sealed");
-        self.sealed_cut = self.cut.take();
+        assert!(self.cut.take().is_some(), "a block is cut before it is sealed");
         self.sealed += 1;
     }
 
@@ -255,41 +249,5 @@ impl Cut {
             at = record.previous;
         }
         None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use arterial_protocol::Digest;
-
-    fn accept(accounts: &mut Accounts, seqs: std::ops::Range<u32>) {
-        for seq in seqs {
-            let link = Link { digest: Digest::default(), seq, observed_at_ms: 0, kind: 1 };
-            accounts.accept(0, link, LogPosition(u64::from(seq)));
-        }
-    }
-
-    #[test]
-    fn a_sealed_cut_s_memory_is_used_again_unless_somebody_is_still_at_it() {
-        let mut accounts = Accounts::default();
-        accounts.enrol();
-        let mut block = |seqs: std::ops::Range<u32>| {
-            let records = seqs.len();
-            accept(&mut accounts, seqs);
-            let cut = accounts.cut(None);
-            accounts.seal();
-            assert_eq!((cut.records.len(), cut.touched.len()), (records, 1));
-            cut
-        };
-        let first = block(0..100).records.as_ptr();
-        let second = block(100..110);
-        let held = second.records.as_ptr();
-        // The open block's memory is the one before the newest sealed one's.
-        let third = block(110..210);
-        assert_eq!(third.records.as_ptr(), first);
-        drop(third);
-        assert_ne!(block(210..220).records.as_ptr(), held);
-        assert_eq!(second.records[9].link.seq, 109);
     }
 }

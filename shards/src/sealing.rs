@@ -54,14 +54,6 @@ impl Cut {
         Self { number, touched: Vec::new(), records: Vec::new(), checkpoint: None }
     }
 
-    /// Nothing yet, in the memory of an older one.
-    pub(crate) fn reusing(spare: Option<Self>, number: BlockNumber) -> Self {
-        let Some(Self { mut touched, mut records, .. }) = spare else { return Self::new(number) };
-        touched.clear();
-        records.clear();
-        Self { number, touched, records, checkpoint: None }
-    }
-
     /// The batch: accounts by slot, the records of each by `seq`, which is their order in the log.
     pub(crate) fn sealing(&self, shard: ShardId, directory: &Directory) -> Result<Sealing, BatchError> {
         let mut by_slot: Vec<u32> = (0..).take(self.touched.len()).collect();
