@@ -166,7 +166,7 @@ impl Inbox {
             lanes.reverse();
             state.taken = 0;
         }
-        for &mut lane in &mut *lanes {
+        for &lane in &*lanes {
             if let Some(group) = self.take_from(state, lane) {
                 state.taken += 1;
                 return Some(Work::Group(lane, group));
@@ -199,7 +199,8 @@ impl Inbox {
         }
     }
 
-    /// Takes nothing more. What waits is still worked off, as far as the backlog has room for it.
+    /// Takes nothing more, but for what somebody is amid laying out. What waits is still worked off, as far as the backlog has
+    /// room for it.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
         self.work.notify_one();
@@ -225,12 +226,11 @@ impl Inbox {
         self.close();
         let left = {
             let mut state = self.state.lock();
-            // Nobody begins any more.
+            // Nobody begins any more, and whoever has begun waits for nobody.
             while let Some(filled) = state.lanes.iter().position(|waiting| waiting.is_filling) {
                 self.turn[filled].wait(&mut state);
             }
-            let groups = state.lanes.each_mut().map(|waiting| std::mem::take(&mut waiting.groups));
-            (groups, std::mem::take(&mut state.controls))
+            (std::mem::take(&mut state.lanes), std::mem::take(&mut state.controls))
         };
         // Whoever is told may ask something of this inbox at once.
         drop(left);
@@ -296,6 +296,7 @@ impl HandOver<'_> {
         Ok(&mut self.filling.as_mut().expect("one with room was taken out").group)
     }
 
+    /// Hands on what was laid out, if anything was.
     fn put_back(&mut self, state: &mut State) {
         let Some(filling) = self.filling.take() else { return };
         let (writes, bytes) = filling.laid();
@@ -427,15 +428,7 @@ mod tests {
     #[test]
     fn what_the_backlog_has_no_room_for_in_the_end_is_abandoned() {
         let inbox = Inbox::new(100, true);
-        let ticket = {
-            let tag = StoredTag::Own(Tag::Host);
-            let write =
-                Write { device: DeviceId([1; 16]), seq: 0, observed_at_ms: 1, kind: 1, payload: b"x" };
-            let mut hand_over = inbox.hand_over(Lane::Alarm);
-            let group = hand_over.reserve(1, record_frame_bytes(1, &tag), false).unwrap();
-            let index = group.lay(&write, &tag);
-            Ticket { outcome: Arc::clone(group.outcome()), index }
-        };
+        let ticket = lay(&mut inbox.hand_over(Lane::Alarm), 0);
         inbox.close();
         assert!(!ticket.is_answered());
         assert!(matches!(inbox.try_take(0), Some(Work::Done)));
@@ -539,6 +532,7 @@ mod tests {
     fn what_is_handed_over_amid_abandoning_is_answered() {
         for _ in 0..if cfg!(miri) { 3 } else { 200 } {
             let inbox = Inbox::new(10, true);
+            hand_over(&inbox, Lane::Bulk, 2);
             let ticket = thread::scope(|scope| {
                 let mut last = inbox.hand_over(Lane::Alarm);
                 let ticket = lay(&mut last, 0);
@@ -549,6 +543,7 @@ mod tests {
             });
             assert!(ticket.is_answered());
             assert!(matches!(ticket.wait(), Err(SubmitError::Closed)));
+            assert_eq!(inbox.writes(), [0; 3]);
         }
     }
 
