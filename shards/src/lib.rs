@@ -11,7 +11,6 @@
 //! different shards share nothing that is written, but for the thread that looks old writes up.
 
 mod accounts;
-mod background;
 mod check;
 mod checkpoint;
 mod config;
@@ -40,7 +39,7 @@ mod signatures;
 mod ticket;
 mod writer;
 
-pub use background::yield_to_writers;
+pub use arterial_storage::{run_promptly, yield_to_writers};
 pub use config::ShardsConfig;
 pub use enrolment::{DeviceKey, Enrolment};
 pub use error::{EnrolError, ShardError, SubmitError};

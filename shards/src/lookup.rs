@@ -5,7 +5,6 @@
 //! device whose counter has stepped back by years.
 
 use crate::{
-    background,
     error::{ShardError, SubmitError},
     log::LogPosition,
     measures::RefusalMeasures,
@@ -13,6 +12,7 @@ use crate::{
     ticket::{Answer, Promise},
 };
 use arterial_protocol::{DeviceId, Digest, Link, ShardId};
+use arterial_storage::yield_to_writers;
 use std::{
     io,
     sync::{
@@ -127,7 +127,7 @@ impl Lookups {
 }
 
 fn answer(questions: Receiver<Asked>) {
-    background::yield_to_writers();
+    yield_to_writers();
     let measures = RefusalMeasures::new();
     for asked in questions {
         // Closing waits for one walk through a device's blocks, not for all of them.

@@ -1,7 +1,6 @@
 //! All shards of a deployment.
 
 use crate::{
-    background,
     config::ShardsConfig,
     enrolment::Enrolment,
     error::{EnrolError, ShardError, SubmitError},
@@ -18,7 +17,7 @@ use crate::{
     writer::Writer,
 };
 use arterial_protocol::{BlockNumber, DeviceId, ShardCount, ShardId, Tag, Write};
-use arterial_storage::Storage;
+use arterial_storage::{Storage, run_promptly, yield_to_writers};
 use parking_lot::Mutex;
 use std::{
     sync::{
@@ -99,7 +98,10 @@ impl Shards {
         for (shared, writer) in opened {
             // Linux shows fifteen bytes of a name.
             let name = format!("art-shard-{}", shared.id);
-            let spawned = thread::Builder::new().name(name).spawn(move || writer.run());
+            let spawned = thread::Builder::new().name(name).spawn(move || {
+                run_promptly();
+                writer.run();
+            });
             threads.push(spawned.map_err(failed("cannot start the writer of", config.paths(shared.id).log))?);
             shards.push(shared);
         }
@@ -257,7 +259,7 @@ impl Shards {
         let work: Vec<_> = self.shards.iter().zip(&cuts).collect();
         thread::scope(|scope| {
             let seal = |part: &[(&Arc<Shared>, &CutAnswer)]| -> Vec<_> {
-                background::yield_to_writers();
+                yield_to_writers();
                 part.iter().map(|(shard, cut)| self.seal_shard(shard, number, cut)).collect()
             };
             let parts = work.chunks(work.len().div_ceil(SEALERS));

@@ -1,8 +1,8 @@
-//! The disk as Arterial sees it, and the clock: what both of its sides have from the machine.
+//! The disk as Arterial sees it, the clock, and turns on a processor: what both of its sides have from the machine.
 //!
 //! Everything that Arterial keeps reaches the disk through [`Storage`]: [`FileStorage`] is the file system,
 //! [`MemoryStorage`] is memory, and [`Faulty`] is either of them with faults and losses of power, for tests. [`Clock`]
-//! tells the time.
+//! tells the time. [`run_promptly`] and [`yield_to_writers`] say which threads others wait for.
 
 #![warn(missing_docs)]
 
@@ -14,6 +14,7 @@ mod file;
 mod lock;
 mod map;
 mod memory;
+mod turns;
 
 pub use cache::Cache;
 pub use checksum::{append_checksum, checked_content};
@@ -23,6 +24,7 @@ pub use file::FileStorage;
 pub use lock::Lock;
 pub use map::Map;
 pub use memory::MemoryStorage;
+pub use turns::{run_promptly, yield_to_writers};
 
 use std::{
     fmt, io,

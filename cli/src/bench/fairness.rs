@@ -5,7 +5,7 @@ use super::{
     committer::Committer,
     findings::{Findings, Spread, side_by_side},
     ingest::DOMAIN,
-    load::{Answered, Load, Pace, Running, Span, WARM_UP, drive},
+    load::{Answered, Load, Pace, Running, Span, Turns, WARM_UP, drive},
     report::{Quantiles, latencies, rounded},
     trees::Trees,
     workload::{Order, Source, Submitter, Uniform, Zipf, devices},
@@ -183,11 +183,11 @@ fn suffer(
             submitter: &mut steady[at],
             pace: Pace::Open { rate: args.rate },
             answered: &answered,
-            yields: false,
+            turns: Turns::Prompt,
         }];
         if is_flooded {
             let pace = Pace::Closed { call_writes: FLOOD_CALL_WRITES };
-            loads.push(Load { submitter: &mut gateway, pace, answered: &flood, yields: true });
+            loads.push(Load { submitter: &mut gateway, pace, answered: &flood, turns: Turns::Last });
         }
         let running = Running::new(&deployments[at], interrupt);
         let count = || (Instant::now(), flood.durable.load(Ordering::Relaxed));

@@ -4,7 +4,7 @@ use super::{
     bare::{BareCommits, Commits, MEASURE_FOR, bare_commits},
     committer::Committer,
     disk::{CountedStorage, DiskCounts},
-    load::{Answered, CALL_WRITES, Driven, Load, Pace, Running, Span, WARM_UP, drive},
+    load::{Answered, CALL_WRITES, Driven, Load, Pace, Running, Span, Turns, WARM_UP, drive},
     machine::{hashes_per_second, zebra_verifications_per_second},
     report::{IngestReport, Limits, Reopened},
     scaled::{Scaled, all_cores, doubled_below, on_cores},
@@ -80,7 +80,7 @@ impl Run {
         let (running, answered) = (Running::new(&shards, interrupt), Answered::default());
         let loads = submitters
             .iter_mut()
-            .map(|submitter| Load { submitter, pace: pace(args), answered: &answered, yields: false })
+            .map(|submitter| Load { submitter, pace: pace(args), answered: &answered, turns: Turns::Usual })
             .collect();
         let mut samples = Samples::begin();
         let driven = drive(

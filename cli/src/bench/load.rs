@@ -6,7 +6,7 @@ use super::{
     workload::{Call, Sink, Submitter},
 };
 use crate::{error::CliError, interrupt::Interrupt};
-use arterial::shards::{Lane, yield_to_writers};
+use arterial::shards::{Lane, run_promptly, yield_to_writers};
 use hdrhistogram::Histogram;
 use std::{
     collections::VecDeque,
@@ -71,13 +71,23 @@ pub(crate) enum Pace {
     Open { rate: u64 },
 }
 
+/// When a submitter has the processor that the engine's threads want, too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turns {
+    /// As the system has it.
+    Usual,
+    /// As soon as a write is due: whoever hands it over in reality waits for none of these threads.
+    Prompt,
+    /// When no other wants it: what it does is done by another machine in reality.
+    Last,
+}
+
 /// What one submitter does.
 pub(crate) struct Load<'a> {
     pub(crate) submitter: &'a mut Submitter,
     pub(crate) pace: Pace,
     pub(crate) answered: &'a Answered,
-    /// Whether it gives way to the engine's threads. What it does is then done by another machine in reality.
-    pub(crate) yields: bool,
+    pub(crate) turns: Turns,
 }
 
 /// What was counted before and after, and of each load the microseconds from when a write was due until it was known to
@@ -167,8 +177,10 @@ pub(crate) fn drive<T>(
 
 impl Load<'_> {
     fn run(self, running: &Running<'_>) -> Latencies {
-        if self.yields {
-            yield_to_writers();
+        match self.turns {
+            Turns::Usual => {}
+            Turns::Prompt => run_promptly(),
+            Turns::Last => yield_to_writers(),
         }
         match self.pace {
             Pace::Closed { call_writes } => self.run_closed(call_writes, running),

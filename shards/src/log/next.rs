@@ -1,7 +1,7 @@
 //! The segment after the one that is written, made ahead.
 
-use crate::{background, error::ShardError};
-use arterial_storage::Blob;
+use crate::error::ShardError;
+use arterial_storage::{Blob, yield_to_writers};
 use std::{
     sync::{
         Arc,
@@ -37,7 +37,7 @@ impl NextSegment {
             hurries.load(Ordering::Relaxed) || written <= BYTES_PER_LOG_BYTE * grown
         };
         let make = move || {
-            background::yield_to_writers();
+            yield_to_writers();
             make(&mut |written| {
                 while !has_time_for(written) {
                     thread::park();

@@ -4,7 +4,7 @@ mod report;
 
 use super::{
     ingest::signed_writes,
-    load::{Answered, Load, Pace, Running, Span, drive},
+    load::{Answered, Load, Pace, Running, Span, Turns, drive},
     workload::{Source, Submitter, devices},
 };
 use crate::{
@@ -57,7 +57,7 @@ pub(crate) fn measure(args: &PipelineArgs, interrupt: &Interrupt) -> Result<Pipe
     let begun = Instant::now();
     let watcher = Watcher::begin(&engine, &answered.durable);
     let pace = Pace::Open { rate: args.rate };
-    let loads = vec![Load { submitter: &mut submitter, pace, answered: &answered, yields: false }];
+    let loads = vec![Load { submitter: &mut submitter, pace, answered: &answered, turns: Turns::Usual }];
     let count = || (Instant::now(), answered.durable.load(Ordering::Relaxed));
     let driven = drive(&running, None, loads, Span::seconds(args.seconds), count, || ())?;
     let durable_at = begun.elapsed().as_secs_f64();
