@@ -4,8 +4,8 @@
 /// alarm never waits behind waveforms.
 ///
 /// The log's backlog of records that wait for a block is shared likewise: bulk writes are taken while half of it is free,
-/// routine ones while a quarter is. A lane that finds its share full is given the room that a seal makes little by little,
-/// over as long as the last block took, in groups as small as the writer has time for; alarms never wait for that.
+/// routine ones while a quarter is. A lane whose share is full at a seal is taken from as
+/// fast as blocks are made, in groups as small as the writer has time for; alarms never wait for that.
 ///
 /// A device's writes keep their order within one lane only. A write that is overtaken by a later one of the same device
 /// is refused as a step back: a monitor that sends alarms and waveforms is enrolled as two devices.

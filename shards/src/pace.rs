@@ -1,17 +1,19 @@
-//! How fast a shard takes writes while its backlog is at a limit.
+//! How fast a shard takes writes while blocks can't keep up.
 //!
 //! Each seal gives a full backlog room at once. Were that filled at once, the writer would stand still until the next seal:
 //! a write would wait for a whole block, and whoever shares the processors and the disk would have a burst beside him after
-//! each. So the room is given out evenly, over as long as the last block took.
+//! each. So writes are taken as fast as they come into blocks, and somewhat faster or slower as the backlog is below or above
+//! its mark at a seal: what is above is for a block that takes longer than those before.
 //!
 //! ```text
 //!   records
-//!   limit ┤- - - - - - - - - - -╱─────   as many may wait
-//!         │                 ╱
-//!         │             ╱
-//!    left ┤         ╱
-//!         └─────────┬───────────┬─────▶ time
-//!                 seal      interval later
+//!   limit ┤- - - - - - - - - - - - - -     as many may wait
+//!   mark  ┤- - - - - ╱│- - - - - ╱│- -
+//!         │       ╱   │       ╱   │
+//!         │    ╱      │    ╱      │    ╱
+//!    left ┤ ╱         │ ╱         │ ╱
+//!         └───────────┴───────────┴────▶ time
+//!                    seal        seal
 //! ```
 //!
 //! And a writer that has time to wait commits smaller groups: others have the processor and the disk between them. One that
@@ -23,20 +25,32 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 
-/// A lane is paced once a seal finds so many eighths of what it was allowed to have waiting.
-const PRESSED_EIGHTHS: usize = 7;
+/// A lane presses if a seal finds so much waiting of what it was allowed to have.
+const PRESSED: f64 = 7.0 / 8.0;
 
-/// The longest time that room is given out over: a block that came after a pause says nothing about the next.
-const INTERVAL_MAX: Duration = Duration::from_secs(10);
+/// The mark, as a part of the limit.
+const MARK: f64 = 3.0 / 4.0;
+
+/// By how much faster than blocks a lane is taken from that found nothing waiting: each block is as much larger than the one
+/// before, until the backlog is at its mark. With twice that blocks swung about it.
+const CATCHING_UP: f64 = 1.0 / 2.0;
+
+/// The least of the rate of blocks that a lane is taken at, however much of what is more urgent waits.
+const SLOWEST: f64 = 1.0 / 2.0;
+
+/// The longest time that a write is held back for.
+const HELD_BACK_MAX: Duration = Duration::from_secs(10);
 
 /// The newest seal.
 #[derive(Clone, Copy, Debug)]
 struct Sealed {
     at: Instant,
-    /// Since the one before.
-    interval: Duration,
-    /// Records that still waited for a block after it.
+    /// Records that waited for a block until then.
+    found: usize,
+    /// Records that still waited after it.
     left: usize,
+    /// Records of its block.
+    sealed: usize,
 }
 
 /// What may wait for a block, lane by lane, and from when.
@@ -45,30 +59,34 @@ pub(crate) struct Pace {
     /// Records that may wait for a block, alarms included.
     backlog_records_max: usize,
     newest: Option<Sealed>,
-    /// The lanes whose room is given out in time. Never that of the alarms.
-    paced: [bool; Lane::ALL.len()],
+    /// The lanes that pressed then. Never that of the alarms.
+    pressing: [bool; Lane::ALL.len()],
+    /// Records a second that come into blocks while lanes press: how fast blocks could be made while nothing waited, nobody knows.
+    sealed_per_second: Option<f64>,
     /// How often a full group is halved in these lanes.
     halvings: u32,
     /// How long the writer held them back, with nothing else to do, since the newest seal.
     waited: Duration,
 }
 
+#[expect(clippy::cast_precision_loss, reason = "shares of bounded numbers")]
 impl Pace {
     pub(crate) const fn new(backlog_records_max: usize) -> Self {
-        let paced = [false; Lane::ALL.len()];
-        Self { backlog_records_max, newest: None, paced, halvings: 0, waited: Duration::ZERO }
+        let pressing = [false; Lane::ALL.len()];
+        let (newest, sealed_per_second) = (None, None);
+        Self { backlog_records_max, newest, pressing, sealed_per_second, halvings: 0, waited: Duration::ZERO }
     }
 
-    /// Which lanes are paced from this seal on, that found so many records waiting and left so many: how often a full group of
-    /// theirs is halved.
+    /// Which lanes are held back from this seal on, that found so many records waiting and left so many: how often a full group
+    /// of theirs is halved.
     pub(crate) fn sealed(
         &mut self,
         at: Instant,
         found: usize,
         left: usize,
     ) -> [Option<u32>; Lane::ALL.len()] {
-        let pressed = |lane| found >= self.allowed(lane, at) / 8 * PRESSED_EIGHTHS;
-        let paced = Lane::ALL.map(|lane| lane != Lane::Alarm && self.newest.is_some() && pressed(lane));
+        let presses = |lane| lane != Lane::Alarm && found as f64 >= self.allowed(lane, at) * PRESSED;
+        let pressing = Lane::ALL.map(presses);
         let interval = self.newest.map_or(Duration::ZERO, |newest| at.duration_since(newest.at));
         let waited = std::mem::take(&mut self.waited);
         // Twice as many commits take the writer twice as long at most: it has the time if it waited for more than half of it.
@@ -77,9 +95,15 @@ impl Pace {
         } else if waited < interval / 8 {
             self.halvings = self.halvings.saturating_sub(1);
         }
-        self.newest = Some(Sealed { at, interval: interval.min(INTERVAL_MAX), left });
-        self.paced = paced;
-        paced.map(|paced| paced.then_some(self.halvings))
+        // If they pressed all the time. It was spent on what the seal before this one sealed.
+        let is_known = [self.pressing, pressing].iter().all(|pressing| pressing.contains(&true));
+        self.sealed_per_second = self.newest.filter(|_| is_known).map(|Sealed { sealed, .. }| {
+            let now = sealed as f64 / interval.as_secs_f64().max(f64::EPSILON);
+            self.sealed_per_second.map_or(now, |before| f64::midpoint(before, now))
+        });
+        self.newest = Some(Sealed { at, found, left, sealed: found.saturating_sub(left) });
+        self.pressing = pressing;
+        pressing.map(|presses| (presses && is_known).then_some(self.halvings))
     }
 
     /// The lanes were held back for so long, and the writer had nothing else to do.
@@ -87,41 +111,40 @@ impl Pace {
         self.waited += waited;
     }
 
-    fn limit(&self, lane: Lane) -> usize {
-        backlog_records_of(lane, self.backlog_records_max)
+    fn limit(&self, lane: Lane) -> f64 {
+        backlog_records_of(lane, self.backlog_records_max) as f64
     }
 
-    /// The newest seal, if the lane is paced since.
-    fn pacing(&self, lane: Lane) -> Option<Sealed> {
-        self.newest.filter(|_| self.paced[lane as usize])
+    /// If the lane is held back, the newest seal, and the records a second that are taken since.
+    fn pacing(&self, lane: Lane) -> Option<(Sealed, f64)> {
+        let newest = self.newest.filter(|_| self.pressing[lane as usize])?;
+        let missing = 1.0 - newest.found as f64 / (self.limit(lane) * MARK);
+        let share = 1.0 + CATCHING_UP * missing;
+        Some((newest, self.sealed_per_second? * share.max(SLOWEST)))
     }
 
     /// Records that may wait by now while the lane's writes are still taken.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a bounded number"
-    )]
-    fn allowed(&self, lane: Lane, now: Instant) -> usize {
+    fn allowed(&self, lane: Lane, now: Instant) -> f64 {
         let limit = self.limit(lane);
-        let Some(Sealed { at, interval, left }) = self.pacing(lane) else { return limit };
-        let since = now.duration_since(at).min(interval);
-        let share = since.as_secs_f64() / interval.as_secs_f64().max(f64::MIN_POSITIVE);
-        left.min(limit) + (limit.saturating_sub(left) as f64 * share) as usize
+        let Some((Sealed { at, left, .. }, per_second)) = self.pacing(lane) else { return limit };
+        (left as f64 + per_second * now.duration_since(at).as_secs_f64()).min(limit)
     }
 
     /// When more of the lane's writes are taken while so many wait, if not at once.
-    #[expect(clippy::cast_precision_loss, reason = "a share of a bounded number")]
     pub(crate) fn due(&self, lane: Lane, backlog: usize) -> Option<Instant> {
-        let Sealed { at, interval, left } = self.pacing(lane)?;
-        let room = self.limit(lane).saturating_sub(left);
-        let share = backlog.saturating_sub(left) as f64 / room.max(1) as f64;
-        Some(at + interval.mul_f64(share.min(1.0)))
+        let (Sealed { at, left, .. }, per_second) = self.pacing(lane)?;
+        let after = backlog.saturating_sub(left) as f64 / per_second.max(f64::EPSILON);
+        Some(at + HELD_BACK_MAX.min(Duration::try_from_secs_f64(after).unwrap_or(HELD_BACK_MAX)))
     }
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "numbers of records"
+)]
 mod tests {
     use super::*;
     use crate::{
@@ -143,56 +166,130 @@ mod tests {
     };
 
     const MAX: usize = 1024;
-    const INTERVAL: Duration = Duration::from_secs(8);
+    const INTERVAL: Duration = Duration::from_secs(1);
 
-    fn limit(lane: Lane) -> usize {
+    const fn limit(lane: Lane) -> usize {
         backlog_records_of(lane, MAX)
     }
 
+    /// After two seals that found the backlog full; the first block had half as many records as the mark has.
+    fn pressed(begun: Instant, left: usize) -> Pace {
+        let mut pace = Pace::new(MAX);
+        assert_eq!(pace.sealed(begun, MAX, MAX - MARK_RECORDS / 2), [None; 3]);
+        assert_eq!(pace.due(Lane::Routine, MAX), None, "nothing is known of how fast blocks are made");
+        assert_eq!(pace.sealed(begun + INTERVAL, MAX, left), [None, Some(0), Some(0)]);
+        pace
+    }
+
+    /// What a routine lane at its mark has waiting.
+    const MARK_RECORDS: usize = (limit(Lane::Routine) as f64 * MARK) as usize;
+
+    fn seconds(due: Option<Instant>, since: Instant) -> f64 {
+        due.unwrap().duration_since(since).as_secs_f64()
+    }
+
     #[test]
-    fn room_is_given_out_over_as_long_as_the_last_block_took_but_for_alarms() {
+    fn writes_are_taken_as_fast_as_blocks_are_made_but_for_alarms() {
+        let begun = Instant::now();
+        let mut pace = pressed(begun, 100);
+        // Half the mark an interval, and as this seal is at the mark, no faster and no slower.
+        let at = begun + INTERVAL * 2;
+        assert_eq!(pace.sealed(at, MARK_RECORDS, 0), [None, Some(0), Some(0)]);
+        let per_interval = f64::midpoint(MARK_RECORDS as f64 / 2.0, (MAX - 100) as f64);
+        let after = |records: f64| records / per_interval * INTERVAL.as_secs_f64();
+        for records in [0, 1, 100, MARK_RECORDS, MAX] {
+            let due = seconds(pace.due(Lane::Routine, records), at);
+            assert!((due - after(records as f64)).abs() < 1e-6, "{records}: {due}");
+        }
+        // Of a full backlog bulk writes have much more than their part.
+        let due = seconds(pressed(begun, 100).due(Lane::Bulk, 100 + MARK_RECORDS / 4), begun + INTERVAL);
+        assert!((due - INTERVAL.as_secs_f64()).abs() < 1e-6, "{due}");
+        // Less may wait of what is less urgent, so what waits is more of it.
+        assert!(pace.due(Lane::Bulk, 100) > pace.due(Lane::Routine, 100));
+        assert_eq!(pace.due(Lane::Alarm, MAX), None);
+    }
+
+    /// However long it was: an hour in which nobody wrote, or a block with nothing in it, would hold the next flood back.
+    #[test]
+    fn a_block_before_which_nothing_pressed_says_nothing_of_how_fast_blocks_are_made() {
         let (begun, full) = (Instant::now(), limit(Lane::Routine));
         let mut pace = Pace::new(MAX);
-        assert_eq!(pace.sealed(begun, full, 0), [None; 3], "nothing is known of how long a block takes");
+        pace.sealed(begun, 0, 0);
+        let at = begun + INTERVAL * 3600;
+        assert_eq!(pace.sealed(at, full, 0), [None; 3]);
         assert_eq!(pace.due(Lane::Routine, full), None);
-        let left = full / 4;
-        assert_eq!(pace.sealed(begun + INTERVAL, MAX, left), [None, Some(0), Some(0)]);
-        let due = |lane, backlog| pace.due(lane, backlog).map(|due| due - begun);
-        assert_eq!(due(Lane::Routine, left), Some(INTERVAL));
-        assert_eq!(due(Lane::Routine, left + (full - left) / 2), Some(INTERVAL * 3 / 2));
-        for backlog in [full, full + 100] {
-            assert_eq!(due(Lane::Routine, backlog), Some(INTERVAL * 2));
+        assert_eq!(pace.sealed(at + INTERVAL, full, 0), [None, Some(0), Some(0)]);
+        let taken = full as f64 * (1.0 + CATCHING_UP * (1.0 - 1.0 / MARK));
+        let due = seconds(pace.due(Lane::Routine, taken as usize), at + INTERVAL);
+        assert!((due - INTERVAL.as_secs_f64()).abs() < 0.01, "{due}");
+    }
+
+    #[test]
+    fn what_is_left_is_no_reason_to_wait() {
+        let begun = Instant::now();
+        let pace = pressed(begun, 100);
+        for backlog in [0, 100] {
+            assert_eq!(pace.due(Lane::Routine, backlog), Some(begun + INTERVAL));
         }
-        // Less may wait of what is less urgent, so what is left is more of it.
-        assert!(due(Lane::Bulk, left + 100) > due(Lane::Routine, left + 100));
-        assert_eq!(due(Lane::Alarm, MAX), None);
+        assert!(pace.due(Lane::Routine, 101) > Some(begun + INTERVAL));
+    }
+
+    /// Blocks that take as long as they have records, and writers that are always faster.
+    #[test]
+    fn the_backlog_comes_to_its_mark_and_stays_there() {
+        let (mut pace, mut at, limit) = (Pace::new(MAX << 10), Instant::now(), limit(Lane::Routine) << 10);
+        let (mut left, mut sealed) = (0, limit / 3);
+        pace.sealed(at, sealed, left);
+        let mut found = Vec::new();
+        for round in 0..20 {
+            // Seven eighths of the time its accounts are moved, and for the last the next one is cut and sealed.
+            let [cut_at, sealed_at] = [7, 8].map(|eighths| {
+                at + INTERVAL.mul_f64(sealed as f64 / limit as f64 * f64::from(eighths) / 8.0)
+            });
+            let [cut, all] = [cut_at, sealed_at].map(|at| pace.allowed(Lane::Routine, at) as usize);
+            (at, left, sealed) = (sealed_at, all - cut, cut);
+            assert_eq!(pace.sealed(at, all, left)[Lane::Routine as usize].is_some(), round > 0);
+            found.push(all as f64 / (limit as f64 * MARK));
+        }
+        assert!(found[..2].iter().all(|found| *found > 1.3), "it is at its limit at first: {found:?}");
+        assert!(found[10..].iter().all(|found| (found - 1.0).abs() < 0.15), "{found:?}");
     }
 
     #[test]
     fn a_lane_is_held_back_no_longer_than_it_presses() {
         let (begun, full) = (Instant::now(), limit(Lane::Routine));
-        let sealed = |found, at_half| {
-            let mut pace = Pace::new(MAX);
-            pace.sealed(begun, 0, 0);
-            pace.sealed(begun + INTERVAL, full, 0);
-            let after = if at_half { INTERVAL / 2 } else { INTERVAL };
+        let sealed = |found, after| {
+            let mut pace = pressed(begun, 0);
             pace.sealed(begun + INTERVAL + after, found, 0)[Lane::Routine as usize].is_some()
         };
+        let allowed_at_half = pressed(begun, 0).allowed(Lane::Routine, begun + INTERVAL * 3 / 2) as usize;
+        assert!(allowed_at_half < full / 2);
         // What counts is what it was allowed by then.
-        let pressed = [(full, false), (full * 7 / 8, false), (full * 7 / 8, true), (full / 2, true)];
-        assert_eq!(pressed.map(|(found, at_half)| sealed(found, at_half)), [true; 4]);
-        let at_ease = [(full * 7 / 8 - 1, false), (full / 2, false), (full * 3 / 8, true)];
-        assert_eq!(at_ease.map(|(found, at_half)| sealed(found, at_half)), [false; 3]);
+        let (whole, half) = (INTERVAL * 100, INTERVAL / 2);
+        for (found, after) in
+            [(full, whole), (full * 7 / 8, whole), (full, half), (allowed_at_half * 7 / 8 + 1, half)]
+        {
+            assert!(sealed(found, after), "{found} after {after:?}");
+        }
+        for (found, after) in
+            [(full * 7 / 8 - 1, whole), (full / 2, whole), (allowed_at_half * 7 / 8 - 1, half)]
+        {
+            assert!(!sealed(found, after), "{found} after {after:?}");
+        }
     }
 
     #[test]
-    fn a_block_after_a_long_pause_holds_nobody_back_as_long() {
-        let (begun, full) = (Instant::now(), limit(Lane::Routine));
+    fn nothing_is_held_back_for_longer_than_a_bound() {
+        let begun = Instant::now();
         let mut pace = Pace::new(MAX);
-        pace.sealed(begun, 0, 0);
-        let at = begun + INTERVAL_MAX * 100;
-        pace.sealed(at, full, 0);
-        assert_eq!(pace.due(Lane::Routine, full), Some(at + INTERVAL_MAX));
+        // No block had anything in it.
+        pace.sealed(begun, MAX, MAX);
+        pace.sealed(begun, MAX, MAX);
+        for backlog in [MAX, MAX + 1] {
+            let due = pace.due(Lane::Routine, backlog).unwrap();
+            assert!(due <= begun + HELD_BACK_MAX, "{backlog}");
+        }
+        assert_eq!(pace.due(Lane::Routine, MAX + 1), Some(begun + HELD_BACK_MAX));
     }
 
     #[test]
@@ -212,8 +309,8 @@ mod tests {
         assert_eq!(halvings(full, &[INTERVAL / 8]), Some(3));
         assert_eq!(halvings(full, &[INTERVAL / 9]), Some(2));
         assert_eq!(halvings(0, &[]), None);
-        for expected in [0, 0] {
-            assert_eq!(halvings(full, &[]), Some(expected));
+        for expected in [None, Some(0), Some(0)] {
+            assert_eq!(halvings(full, &[]), expected);
         }
     }
 
@@ -237,7 +334,7 @@ mod tests {
         receiver.recv().unwrap()
     }
 
-    /// A writer whose room is given out over hours.
+    /// A writer that holds back whatever is no alarm.
     fn paced_writer() -> (Arc<Shared>, Writer) {
         let config = ShardsConfig::new(
             PathBuf::from("/deployment"),
@@ -249,8 +346,8 @@ mod tests {
         storage.create_dir(&config.dir.join("keys")).unwrap();
         let (shared, mut writer) = shard::open(storage, config.paths(ShardId(0)), setup).unwrap();
         let mut pace = Pace::new(MAX);
-        pace.newest = Some(Sealed { at: Instant::now(), interval: Duration::from_secs(100_000), left: 0 });
-        pace.paced = [false, true, true];
+        pace.newest = Some(Sealed { at: Instant::now(), found: MAX, left: 0, sealed: MAX });
+        (pace.sealed_per_second, pace.pressing) = (Some(0.0), [false, true, true]);
         (writer.pace, writer.backlog_records_max) = (Some(pace), MAX);
         (shared, writer)
     }
@@ -294,11 +391,11 @@ mod tests {
     #[test]
     fn a_writer_counts_what_it_waits_while_it_holds_lanes_back() {
         let (shared, mut writer) = paced_writer();
-        let mut waited = |paced| {
+        let mut waited = |presses| {
             let pace = writer.pace.as_mut().unwrap();
-            (pace.paced, pace.waited) = ([false, paced, paced], Duration::ZERO);
-            // Nothing was written yet, so all is due when the room begins to be given out.
-            pace.newest.as_mut().unwrap().at = Instant::now() + INTERVAL_MAX;
+            (pace.pressing, pace.waited) = ([false, presses, presses], Duration::ZERO);
+            // Nothing was written yet, so all is due at once after the seal.
+            pace.newest.as_mut().unwrap().at = Instant::now() + HELD_BACK_MAX;
             shared.inbox.push_control(Control::LookAgain).unwrap();
             assert!(writer.take(Lane::ALL.len()).is_some());
             writer.pace.as_ref().unwrap().waited
