@@ -9,10 +9,11 @@ const NICENESS: i32 = 10;
 /// What a thread that runs promptly asks for at a time: the least that Linux takes.
 const PROMPT_SLICE: Duration = Duration::from_micros(100);
 
-/// Lets this thread give way to the writers whenever they want the processor.
+/// Lets this thread give way to the writers whenever they want the processor. One that is behind them already stays there.
 pub fn yield_to_writers() {
     // Best effort: a system that refuses it works at the writers' priority.
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+    let niceness = niceness().map_or(NICENESS, |niceness| niceness.max(NICENESS));
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), niceness);
     ask_for(Duration::ZERO);
 }
 
@@ -30,10 +31,14 @@ pub fn run_promptly() {
     ask_for(PROMPT_SLICE);
 }
 
+fn niceness() -> Option<i32> {
+    rustix::process::getpriority_process(Some(rustix::thread::gettid())).ok()
+}
+
 /// Asks for so much of the processor at a time; for the system's own measure if it is none.
 fn ask_for(slice: Duration) {
     // The call sets the niceness, too.
-    let Ok(sched_nice) = rustix::process::getpriority_process(Some(rustix::thread::gettid())) else { return };
+    let Some(sched_nice) = niceness() else { return };
     let attributes = libc::sched_attr {
         size: const { size_of::<libc::sched_attr>() as u32 },
         sched_policy: 0,

@@ -72,7 +72,7 @@ pub(crate) enum Pace {
 }
 
 /// When a submitter has the processor that the engine's threads want, too.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Turns {
     /// As the system has it.
     Usual,
