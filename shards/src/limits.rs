@@ -2,6 +2,7 @@
 
 use crate::lane::Lane;
 use arterial_protocol::limits::{BATCH_RECORDS_MAX, BUNDLE_WRITES_MAX, RECORD_BYTES_MAX};
+use std::time::Duration;
 
 /// Writes and bytes that one group commit takes, but for a bundle or a record that is more by itself.
 ///
@@ -10,9 +11,13 @@ use arterial_protocol::limits::{BATCH_RECORDS_MAX, BUNDLE_WRITES_MAX, RECORD_BYT
 pub const GROUP_WRITES: usize = 1024;
 /// See [`GROUP_WRITES`].
 pub const GROUP_BYTES: usize = 256 << 10;
-/// How often a full group is halved at most where writes are taken no faster than blocks are made and the writer has time for more
-/// commits: others have the processor and the disk between them.
-pub const GROUP_HALVINGS_MAX: u32 = 3;
+/// How often a full group is halved at most where writes are taken no faster than blocks are made.
+pub(crate) const GROUP_HALVINGS_MAX: u32 = 3;
+/// From one commit to the next there, if it takes no more than half of that: groups are no larger than they must be for it.
+///
+/// Others have the processor and the disk between them. But a commit costs processors what several hundred writes do, and more
+/// of them would keep from the blocks what the writes wait for.
+pub const GROUPS_APART: Duration = Duration::from_millis(2);
 /// Writes of a group at most, whatever is in it.
 pub const GROUP_WRITES_MAX: usize = 8192;
 /// Bytes that one group commit appends at most; a group never crosses a segment.

@@ -16,12 +16,11 @@
 //!                    seal        seal
 //! ```
 //!
-//! And a writer that has time to wait commits smaller groups: others have the processor and the disk between them. One that
-//! has none commits larger ones, which cost it less a write.
+//! And groups are no larger than they must be to come [`GROUPS_APART`].
 
 use crate::{
     lane::Lane,
-    limits::{GROUP_HALVINGS_MAX, backlog_records_of},
+    limits::{GROUP_BYTES, GROUP_HALVINGS_MAX, GROUP_WRITES, GROUPS_APART, backlog_records_of},
 };
 use std::time::{Duration, Instant};
 
@@ -53,6 +52,15 @@ struct Sealed {
     sealed: usize,
 }
 
+/// Groups that were committed since the newest seal.
+#[derive(Clone, Copy, Default, Debug)]
+struct Committed {
+    groups: usize,
+    writes: usize,
+    bytes: usize,
+    took: Duration,
+}
+
 /// What may wait for a block, lane by lane, and from when.
 #[derive(Debug)]
 pub(crate) struct Pace {
@@ -63,18 +71,27 @@ pub(crate) struct Pace {
     pressing: [bool; Lane::ALL.len()],
     /// Records a second that come into blocks while lanes press: how fast blocks could be made while nothing waited, nobody knows.
     sealed_per_second: Option<f64>,
-    /// How often a full group is halved in these lanes.
-    halvings: u32,
-    /// How long the writer held them back, with nothing else to do, since the newest seal.
-    waited: Duration,
+    committed: Committed,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shares of bounded numbers")]
+impl Committed {
+    /// How often a full group of such writes is halved if so many are taken a second.
+    fn halvings(self, per_second: f64) -> u32 {
+        let each = |sum: f64, of: usize| sum / of.max(1) as f64;
+        let apart = GROUPS_APART.as_secs_f64().max(2.0 * each(self.took.as_secs_f64(), self.groups));
+        let full = (GROUP_WRITES as f64).min(GROUP_BYTES as f64 / each(self.bytes as f64, self.writes));
+        let fits = |halvings: &u32| per_second * apart <= full / f64::from(1 << halvings);
+        (0..=GROUP_HALVINGS_MAX).rev().find(fits).unwrap_or(0)
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shares of bounded numbers")]
 impl Pace {
     pub(crate) const fn new(backlog_records_max: usize) -> Self {
         let pressing = [false; Lane::ALL.len()];
-        let (newest, sealed_per_second) = (None, None);
-        Self { backlog_records_max, newest, pressing, sealed_per_second, halvings: 0, waited: Duration::ZERO }
+        let committed = Committed { groups: 0, writes: 0, bytes: 0, took: Duration::ZERO };
+        Self { backlog_records_max, newest: None, pressing, sealed_per_second: None, committed }
     }
 
     /// Which lanes are held back from this seal on, that found so many records waiting and left so many: how often a full group
@@ -88,13 +105,6 @@ impl Pace {
         let presses = |lane| lane != Lane::Alarm && found as f64 >= self.allowed(lane, at) * PRESSED;
         let pressing = Lane::ALL.map(presses);
         let interval = self.newest.map_or(Duration::ZERO, |newest| at.duration_since(newest.at));
-        let waited = std::mem::take(&mut self.waited);
-        // Twice as many commits take the writer twice as long at most: it has the time if it waited for more than half of it.
-        if waited > interval / 2 {
-            self.halvings = GROUP_HALVINGS_MAX.min(self.halvings + 1);
-        } else if waited < interval / 8 {
-            self.halvings = self.halvings.saturating_sub(1);
-        }
         // If they pressed all the time. It was spent on what the seal before this one sealed.
         let is_known = [self.pressing, pressing].iter().all(|pressing| pressing.contains(&true));
         self.sealed_per_second = self.newest.filter(|_| is_known).map(|Sealed { sealed, .. }| {
@@ -103,12 +113,16 @@ impl Pace {
         });
         self.newest = Some(Sealed { at, found, left, sealed: found.saturating_sub(left) });
         self.pressing = pressing;
-        pressing.map(|presses| (presses && is_known).then_some(self.halvings))
+        let committed = std::mem::take(&mut self.committed);
+        Lane::ALL.map(|lane| self.pacing(lane).map(|(_, per_second)| committed.halvings(per_second)))
     }
 
-    /// The lanes were held back for so long, and the writer had nothing else to do.
-    pub(crate) fn waited(&mut self, waited: Duration) {
-        self.waited += waited;
+    /// A group of so many writes and bytes was committed.
+    pub(crate) fn committed(&mut self, writes: usize, bytes: usize, took: Duration) {
+        self.committed.groups += 1;
+        self.committed.writes += writes;
+        self.committed.bytes += bytes;
+        self.committed.took += took;
     }
 
     fn limit(&self, lane: Lane) -> f64 {
@@ -167,6 +181,8 @@ mod tests {
 
     const MAX: usize = 1024;
     const INTERVAL: Duration = Duration::from_secs(1);
+    /// Groups of a lane that is held back, at what few records are taken an interval.
+    const SMALL: Option<u32> = Some(GROUP_HALVINGS_MAX);
 
     const fn limit(lane: Lane) -> usize {
         backlog_records_of(lane, MAX)
@@ -177,7 +193,7 @@ mod tests {
         let mut pace = Pace::new(MAX);
         assert_eq!(pace.sealed(begun, MAX, MAX - MARK_RECORDS / 2), [None; 3]);
         assert_eq!(pace.due(Lane::Routine, MAX), None, "nothing is known of how fast blocks are made");
-        assert_eq!(pace.sealed(begun + INTERVAL, MAX, left), [None, Some(0), Some(0)]);
+        assert_eq!(pace.sealed(begun + INTERVAL, MAX, left), [None, SMALL, SMALL]);
         pace
     }
 
@@ -194,7 +210,7 @@ mod tests {
         let mut pace = pressed(begun, 100);
         // Half the mark an interval, and as this seal is at the mark, no faster and no slower.
         let at = begun + INTERVAL * 2;
-        assert_eq!(pace.sealed(at, MARK_RECORDS, 0), [None, Some(0), Some(0)]);
+        assert_eq!(pace.sealed(at, MARK_RECORDS, 0), [None, SMALL, SMALL]);
         let per_interval = f64::midpoint(MARK_RECORDS as f64 / 2.0, (MAX - 100) as f64);
         let after = |records: f64| records / per_interval * INTERVAL.as_secs_f64();
         for records in [0, 1, 100, MARK_RECORDS, MAX] {
@@ -218,7 +234,7 @@ mod tests {
         let at = begun + INTERVAL * 3600;
         assert_eq!(pace.sealed(at, full, 0), [None; 3]);
         assert_eq!(pace.due(Lane::Routine, full), None);
-        assert_eq!(pace.sealed(at + INTERVAL, full, 0), [None, Some(0), Some(0)]);
+        assert_eq!(pace.sealed(at + INTERVAL, full, 0), [None, SMALL, SMALL]);
         let taken = full as f64 * (1.0 + CATCHING_UP * (1.0 - 1.0 / MARK));
         let due = seconds(pace.due(Lane::Routine, taken as usize), at + INTERVAL);
         assert!((due - INTERVAL.as_secs_f64()).abs() < 0.01, "{due}");
@@ -293,25 +309,40 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_as_small_as_the_writer_has_time_for() {
-        let (mut at, full) = (Instant::now(), limit(Lane::Routine));
-        let mut pace = Pace::new(MAX);
-        pace.sealed(at, full, 0);
-        let mut halvings = |found, waited: &[Duration]| {
-            at += INTERVAL;
-            waited.iter().for_each(|waited| pace.waited(*waited));
-            pace.sealed(at, found, 0)[Lane::Routine as usize]
-        };
-        for expected in [1, 2, 3, 3] {
-            assert_eq!(halvings(full, &[INTERVAL / 3; 2]), Some(expected));
+    fn groups_are_no_larger_than_they_must_be_to_come_so_far_apart() {
+        let full = GROUP_WRITES as f64 / GROUPS_APART.as_secs_f64();
+        let commit = |bytes, took| Committed { groups: 1, writes: 1, bytes, took };
+        let halvings = |share: f64, committed: Committed| committed.halvings(full * share);
+        for (share, expected) in
+            [(2.0, 0), (1.0, 0), (0.51, 0), (0.5, 1), (0.26, 1), (0.25, 2), (0.125, 3), (0.001, 3), (0.0, 3)]
+        {
+            for committed in [Committed::default(), commit(1, Duration::ZERO), commit(1, GROUPS_APART / 2)] {
+                assert_eq!(halvings(share, committed), expected, "{share} {committed:?}");
+            }
         }
-        assert_eq!(halvings(full, &[INTERVAL / 2]), Some(3), "neither more time than it needs nor less");
-        assert_eq!(halvings(full, &[INTERVAL / 8]), Some(3));
-        assert_eq!(halvings(full, &[INTERVAL / 9]), Some(2));
-        assert_eq!(halvings(0, &[]), None);
-        for expected in [None, Some(0), Some(0)] {
-            assert_eq!(halvings(full, &[]), expected);
+        // A disk that takes twice as long needs twice as many writes a commit, also if there were many.
+        for groups in [1, 1000] {
+            let slow =
+                Committed { groups, writes: groups, bytes: groups, took: GROUPS_APART * groups as u32 };
+            assert_eq!([0.5, 0.25, 0.125].map(|share| halvings(share, slow)), [0, 1, 2]);
         }
+        // Of large writes a full group has fewer.
+        let large = commit(4 * GROUP_BYTES / GROUP_WRITES, Duration::ZERO);
+        assert_eq!([0.25, 0.125].map(|share| halvings(share, large)), [0, 1]);
+    }
+
+    #[test]
+    fn what_was_committed_before_the_newest_seal_says_nothing_of_groups_after_the_next() {
+        let begun = Instant::now();
+        let mut pace = pressed(begun, 0);
+        let mut sealed = |after: u32| pace.sealed(begun + INTERVAL * after, MAX, 0)[Lane::Routine as usize];
+        assert_eq!(sealed(2), Some(GROUP_HALVINGS_MAX));
+        pace.committed(1, 1, INTERVAL);
+        assert_eq!(pace.sealed(begun + INTERVAL * 3, MAX, 0), [None, Some(0), Some(0)]);
+        assert_eq!(
+            pace.sealed(begun + INTERVAL * 4, MAX, 0)[Lane::Routine as usize],
+            Some(GROUP_HALVINGS_MAX)
+        );
     }
 
     const DEVICE: DeviceId = DeviceId([7; 16]);
@@ -387,21 +418,22 @@ mod tests {
         });
     }
 
-    /// Time that passes while no lane is held back says nothing of how much the writer has.
+    /// An alarm's group is small, and says nothing of those that are held back.
     #[test]
-    fn a_writer_counts_what_it_waits_while_it_holds_lanes_back() {
+    fn a_writer_counts_its_commits_but_for_alarms() {
         let (shared, mut writer) = paced_writer();
-        let mut waited = |presses| {
-            let pace = writer.pace.as_mut().unwrap();
-            (pace.pressing, pace.waited) = ([false, presses, presses], Duration::ZERO);
-            // Nothing was written yet, so all is due at once after the seal.
-            pace.newest.as_mut().unwrap().at = Instant::now() + HELD_BACK_MAX;
-            shared.inbox.push_control(Control::LookAgain).unwrap();
-            assert!(writer.take(Lane::ALL.len()).is_some());
-            writer.pace.as_ref().unwrap().waited
+        let mut commit = |lane, seqs| {
+            let tickets = submit(&shared, lane, seqs);
+            assert!(writer.step());
+            for ticket in tickets {
+                assert!(ticket.is_answered());
+            }
+            let Committed { groups, writes, bytes, took } = writer.pace.as_ref().unwrap().committed;
+            (groups, writes, bytes > 0, took > Duration::ZERO)
         };
-        assert_eq!(waited(false), Duration::ZERO);
-        assert_ne!(waited(true), Duration::ZERO);
+        assert_eq!(commit(Lane::Alarm, 0..5), (0, 0, false, false));
+        assert_eq!(commit(Lane::Routine, 10..13), (1, 3, true, true));
+        assert_eq!(commit(Lane::Bulk, 20..21), (2, 4, true, true));
     }
 
     #[test]

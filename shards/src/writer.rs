@@ -80,12 +80,7 @@ impl Writer {
     /// Waits for work; writes of these lanes only, as far as they are due. `None` once more of them are.
     pub(crate) fn take(&mut self, lanes: usize) -> Option<Work> {
         let (due, wait_until) = self.lanes_due(lanes);
-        let begun = Instant::now();
-        let work = self.shared.inbox.take(due, wait_until);
-        if let (Some(pace), Some(_)) = (&mut self.pace, wait_until) {
-            pace.waited(begun.elapsed());
-        }
-        work
+        self.shared.inbox.take(due, wait_until)
     }
 
     /// Does one piece of work, if there is any.
@@ -185,6 +180,7 @@ impl Writer {
 
     /// The durability order of writes: check, complete, append, sync, and only then answer.
     fn commit_group(&mut self, lane: Lane, mut group: Group) {
+        let (begun, writes, bytes) = (Instant::now(), group.offsets.len(), group.bytes.len());
         let mut checks = self.checks.pop().unwrap_or_default();
         let shared = Arc::clone(&self.shared);
         // Only this thread takes the lock for writing, so taking it twice for reading does not block.
@@ -209,6 +205,12 @@ impl Writer {
         self.publish();
         self.measures.settles(lane, &group, &settled);
         shared.inbox.give_back(group.settle(settled));
+        // Alarms are never held back.
+        if let Some(pace) = &mut self.pace
+            && lane != Lane::Alarm
+        {
+            pace.committed(writes, bytes, begun.elapsed());
+        }
     }
 
     fn append_group(&mut self, group: &mut Group, checks: &mut Checks) -> Result<Settled, ShardError> {

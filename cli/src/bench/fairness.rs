@@ -23,7 +23,7 @@ use arterial::{
     protocol::{ShardCount, ShardId, limits::RECORD_HEAD_BYTES},
     shards::{
         Lane, Shards, ShardsConfig,
-        limits::{GROUP_BYTES, GROUP_HALVINGS_MAX, GROUP_WRITES},
+        limits::{GROUP_BYTES, GROUP_WRITES, GROUPS_APART},
     },
     storage::{FileStorage, Storage},
 };
@@ -207,8 +207,7 @@ fn suffer(
     Ok(Flooded { suffered, flood_writes_per_second, flood_writes: flood.durable.load(Ordering::Relaxed) })
 }
 
-/// What the disk does with the neighbour's bytes, alone and while the flood's come as fast as they came, in the smallest groups
-/// that the engine makes of them: a flood that is held back leaves its writer the time.
+/// What the disk does with the neighbour's bytes, alone and while the flood's come as fast and in about such groups as they came.
 fn bare(
     args: &FairnessArgs,
     dir: &Path,
@@ -218,7 +217,9 @@ fn bare(
     let steady_writes = usize::try_from(args.rate).unwrap_or(usize::MAX).div_ceil(1000);
     let commits = |writes, every| Commits { bytes: writes * args.record_bytes, every: Some(every) };
     let steady = commits(steady_writes, STEADY_EVERY);
-    let group = (GROUP_WRITES.min(GROUP_BYTES / args.record_bytes) >> GROUP_HALVINGS_MAX).max(1);
+    let full = GROUP_WRITES.min(GROUP_BYTES / args.record_bytes).max(1);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of writes")]
+    let group = ((flood_writes_per_second * GROUPS_APART.as_secs_f64()) as usize).clamp(1, full);
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let every = Duration::from_secs_f64(group as f64 / flood_writes_per_second.max(1.0));
     let flood = commits(group, every);
