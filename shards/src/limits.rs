@@ -13,10 +13,11 @@ pub const GROUP_WRITES: usize = 1024;
 pub const GROUP_BYTES: usize = 256 << 10;
 /// How often a full group is halved at most where writes are taken no faster than blocks are made.
 pub(crate) const GROUP_HALVINGS_MAX: u32 = 3;
-/// From one commit to the next there, if it takes no more than half of that: groups are no larger than they must be for it.
+/// From one commit to the next there at least, as far as full groups allow it; twice the time that a commit takes, if that is more.
+/// Groups are no larger than they must be for it: others have the processor and the disk between them.
 ///
-/// Others have the processor and the disk between them. But a commit costs processors what several hundred writes do, and more
-/// of them would keep from the blocks what the writes wait for.
+/// Closer together, they would cost the blocks that the writes wait for: a commit takes the processors, for the disk's sake, as
+/// long as a hundred writes and more do.
 pub const GROUPS_APART: Duration = Duration::from_millis(2);
 /// Writes of a group at most, whatever is in it.
 pub const GROUP_WRITES_MAX: usize = 8192;

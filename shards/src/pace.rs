@@ -16,7 +16,7 @@
 //!                    seal        seal
 //! ```
 //!
-//! And groups are no larger than they must be to come [`GROUPS_APART`].
+//! And groups are no larger than they must be to come [`GROUPS_APART`]: up to twice that, as they are full ones, halved.
 
 use crate::{
     lane::Lane,
@@ -52,7 +52,7 @@ struct Sealed {
     sealed: usize,
 }
 
-/// Groups that were committed since the newest seal.
+/// Groups that were committed since the newest seal, but for those of alarms.
 #[derive(Clone, Copy, Default, Debug)]
 struct Committed {
     groups: usize,
@@ -88,10 +88,14 @@ impl Committed {
 
 #[expect(clippy::cast_precision_loss, reason = "shares of bounded numbers")]
 impl Pace {
-    pub(crate) const fn new(backlog_records_max: usize) -> Self {
-        let pressing = [false; Lane::ALL.len()];
-        let committed = Committed { groups: 0, writes: 0, bytes: 0, took: Duration::ZERO };
-        Self { backlog_records_max, newest: None, pressing, sealed_per_second: None, committed }
+    pub(crate) fn new(backlog_records_max: usize) -> Self {
+        Self {
+            backlog_records_max,
+            newest: None,
+            pressing: [false; Lane::ALL.len()],
+            sealed_per_second: None,
+            committed: Committed::default(),
+        }
     }
 
     /// Which lanes are held back from this seal on, that found so many records waiting and left so many: how often a full group

@@ -167,6 +167,19 @@ fn groups_are_no_larger_than_they_must_be_to_come_so_far_apart() {
 }
 
 #[test]
+fn a_lane_that_is_taken_from_more_slowly_has_smaller_groups() {
+    let (mut pace, mut at, full) = (Pace::new(MAX << 10), Instant::now(), MAX << 10);
+    // So many that half of them, at which bulk writes are taken here, are half a full group at a time.
+    let per_second = GROUP_WRITES as f64 / GROUPS_APART.as_secs_f64() * 0.99;
+    let mut sealed = || {
+        at += Duration::from_secs_f64(full as f64 / per_second);
+        pace.sealed(at, full, 0)
+    };
+    assert_eq!(sealed(), [None; 3]);
+    assert_eq!(sealed(), [None, Some(0), Some(1)]);
+}
+
+#[test]
 fn what_was_committed_before_the_newest_seal_says_nothing_of_groups_after_the_next() {
     let begun = Instant::now();
     let mut pace = pressed(begun, 0);
